@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Config: /etc/oidc-keyring.conf with its drop-ins, read by libeconf and checked here key by key.
+ * docs/oidc-keyring.conf.5 documents every key; the table in config.c is what it documents.
+ * Anything unknown or malformed is an error that names file, line and key: a login must not go on
+ * under a policy that the administrator did not write. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/macro.h"
+
+#define CONFIG_PROVIDERS_MAX 64u
+#define CONFIG_VALUE_MAX 4096u
+
+typedef enum ClientAuth {
+        CLIENT_AUTH_NONE,
+        CLIENT_AUTH_SECRET_BASIC,
+        CLIENT_AUTH_SECRET_POST,
+        _CLIENT_AUTH_MAX,
+} ClientAuth;
+
+typedef struct ProviderConfig {
+        char *name; /* "corp" of "[provider corp]", also the account's name */
+        char *issuer;
+        char *client_id;
+        char *scope;
+        char *user_claim;
+        char *strip_domain;   /* "@example.com" is cut off the end of the claim; or NULL */
+        char **allow_users;   /* NULL-terminated; NULL: every user of min_uid and above */
+        char **id_token_algs; /* NULL-terminated subset of what the gateway verifies */
+        char *resource;       /* RFC 8707; or NULL */
+        char *audience;       /* the non-standard `audience` parameter; or NULL */
+        char *ca_file;        /* or NULL: the system's certificates */
+        char *proxy;          /* or NULL */
+        ClientAuth client_auth;
+        uint64_t min_uid; /* at least 1: root cannot be allowed */
+        uint64_t refresh_at;
+        uint64_t rotation_grace_sec;
+        bool require_offline_access;
+        bool keep_on_logout;
+        bool allow_loopback_http;
+} ProviderConfig;
+
+typedef struct Config {
+        ProviderConfig *providers;
+        size_t n_providers;
+} Config;
+
+/* Reads the configuration below @root ("" or NULL for "/"). -ENOENT: no configuration at all.
+ * -EINVAL: something is wrong. In both cases *ret_error (if not NULL) is a message for the
+ * administrator that the caller frees: "FILE:LINE: KEY: what is wrong". */
+int config_load(const char *root, Config **ret, char **ret_error);
+Config *config_free(Config *config);
+DEFINE_CLEANUP(Config, config_free);
+
+/* The provider called @name; with an empty or NULL @name the only one. NULL: none, or not clear. */
+const ProviderConfig *config_provider(const Config *config, const char *name);
+
+/* A value that changes when any of the files does: to notice an edited configuration without
+ * parsing it again. */
+uint64_t config_fingerprint(const char *root);
+
+/* The loopback test of allow_loopback_http: http://127.0.0.1, http://[::1] or http://localhost. */
+bool url_is_loopback_http(const char *url);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Grant: what a login leaves behind and what a refresh replaces: the tokens, whose they are, and
+ * the little of the provider's configuration that the daemon needs, so that it reads no
+ * configuration itself. It travels as a sealed memfd of lines `name=value`, the first line
+ * "oidc-keyring-grant 1". Lines of an unknown name are refused: both ends are of one package, and
+ * a restarted daemon of a newer version still knows the older names. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/macro.h"
+#include "common/secret.h"
+
+#define GRANT_SIZE_MAX (192u * 1024u)
+#define GRANT_TEXT_MAX 2048u /* of issuer, subject, scope */
+#define GRANT_TOKEN_MAX (64u * 1024u)
+
+typedef struct Grant {
+        char *account;         /* account_name_is_valid() */
+        char *issuer;          /* exactly as configured and verified */
+        char *subject;         /* `sub` of the verified ID token */
+        char *user;            /* the local user it was verified for */
+        char *scope;           /* as granted; "" if the provider did not say */
+        uint64_t expires_usec; /* of the access token, CLOCK_BOOTTIME */
+        uint64_t lifetime_usec;
+        uint64_t refresh_at;    /* percent of the lifetime after which to refresh, 1..99 */
+        uint64_t keep_on_logout; /* 0: revoke at the provider when the last session ends */
+        uint64_t generation;    /* 0 at login, one more with each refresh */
+        Secret *access_token;
+        Secret *refresh_token; /* NULL: the provider gave none, the token cannot be renewed */
+} Grant;
+
+Grant *grant_free(Grant *grant);
+DEFINE_CLEANUP(Grant, grant_free);
+
+/* Letters, digits, '-', '_' as names.h says. */
+bool account_name_is_valid(const char *name);
+
+/* A sealed memfd of the grant. -EINVAL if a member is missing or malformed (a control character,
+ * above its maximum): a grant that cannot be read back is never written. */
+int grant_seal(const Grant *grant, int *ret_fd);
+
+/* Reads and checks a foreign descriptor: seals, size, every line. -EBADF or -EBADMSG for anything
+ * that grant_seal() cannot have written; -ENOMEM. The descriptor stays the caller's. */
+int grant_unseal(int fd, Grant **ret);
+
+/* The parser behind it, on its own for tests and fuzzing. */
+int grant_parse(const char *bytes, size_t size, Grant **ret);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The access token's key: type "user", "oidc:ACCOUNT", in the user keyring @u, payload the bare
+ * token. The possessor gets nothing and the user everything that is needed, so that a process of
+ * another uid that inherited the keyring (sudo, a set-user-ID program) can neither read nor replace
+ * the token; a planted key of the same name is told by its owner. The kernel ends the key no later
+ * than the token. Only daemon and CLI link this. */
+
+#include <stdint.h>
+
+#include "common/secret.h"
+
+/* keyctl_setperm() mask: view, read, search, write, setattr for the owner, nothing for others. */
+#define TOKEN_KEY_PERMISSIONS 0x002f0000u
+
+/* Writes or replaces the token and sets permissions and timeout (at least 1 s is needed: the
+ * kernel takes 0 for "never"). On any error the key is gone rather than without a timeout.
+ * -EDQUOT: the quota of the user is used up; -EPERM, -ENOSYS: no keyrings here; -EINVAL. */
+int token_key_publish(const char *account, const Secret *token, uint64_t remaining_usec,
+                      int32_t *ret_serial);
+
+/* Finds the key in @u and makes sure that its owner is the caller. -ENOKEY: none (or expired or
+ * revoked); -EPERM: found, but planted by another user. */
+int token_key_find(const char *account, int32_t *ret_serial);
+
+/* Reads it. @ret_remaining_sec (may be NULL): seconds until the kernel ends it, rounded down to
+ * what /proc/keys shows; UINT64_MAX if that cannot be told. */
+int token_key_read(int32_t serial, Secret **ret_token, uint64_t *ret_remaining_sec);
+
+/* Takes the key away at once. -ENOKEY if there was none. */
+int token_key_remove(const char *account);

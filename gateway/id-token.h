@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* IdToken: an ID token of which everything was verified (OpenID Connect Core 3.1.3.7). There is no
+ * way to get one otherwise, so no other code can act on an unverified claim. */
+
+#include <stdint.h>
+
+#include "common/secret.h"
+#include "gateway/jwks.h"
+
+#define ID_TOKEN_SKEW_USEC (60 * UINT64_C(1000000))
+
+typedef struct IdToken IdToken;
+
+typedef struct IdTokenExpectation {
+        const char *issuer;
+        const char *client_id;
+        char *const *algs; /* NULL-terminated allow-list */
+        uint64_t now_usec; /* CLOCK_REALTIME */
+} IdTokenExpectation;
+
+typedef enum IdTokenError {
+        ID_TOKEN_E_MALFORMED = 1,
+        ID_TOKEN_E_ALGORITHM,
+        ID_TOKEN_E_UNKNOWN_KEY, /* fetch the keys once more, then give up */
+        ID_TOKEN_E_SIGNATURE,
+        ID_TOKEN_E_ISSUER,
+        ID_TOKEN_E_AUDIENCE, /* aud or azp */
+        ID_TOKEN_E_EXPIRED,  /* its time is over: a wrong clock, here or there */
+        ID_TOKEN_E_FUTURE,   /* issued in the future: a wrong clock */
+        ID_TOKEN_E_CLAIM,    /* sub or another claim that must be there is not, or is malformed */
+} IdTokenError;
+
+/* 0, an IdTokenError, or -ENOMEM. */
+int id_token_verify(const Secret *token, const Jwks *jwks, const IdTokenExpectation *expectation,
+                    IdToken **ret);
+IdToken *id_token_free(IdToken *id_token);
+DEFINE_CLEANUP(IdToken, id_token_free);
+
+/* A word for the log: "signature", "issuer", ... */
+const char *id_token_error_text(int error);
+
+const char *id_token_subject(const IdToken *id_token); /* 1..255 printable ASCII */
+
+/* A claim that is a string, NULL if it is absent or anything else. */
+const char *id_token_claim(const IdToken *id_token, const char *name);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Metadata: what OpenID Connect Discovery or RFC 8414 says of a provider, checked. */
+
+#include <stdbool.h>
+
+#include "common/macro.h"
+
+typedef struct Metadata {
+        char *device_authorization_endpoint;
+        char *token_endpoint;
+        char *jwks_uri;
+        char *revocation_endpoint; /* or NULL */
+} Metadata;
+
+typedef enum MetadataWhere {
+        METADATA_OPENID, /* ISSUER/.well-known/openid-configuration */
+        METADATA_OAUTH,  /* RFC 8414 3.1: between host and path of the issuer */
+        _METADATA_WHERE_MAX,
+} MetadataWhere;
+
+/* The URL to ask. -EINVAL, -ENOMEM. */
+int metadata_url(const char *issuer, MetadataWhere where, char **ret);
+
+typedef enum MetadataError {
+        METADATA_E_MALFORMED = 1,
+        METADATA_E_ISSUER,    /* another issuer than the configured one, compared byte by byte */
+        METADATA_E_NO_DEVICE, /* the provider does not offer the device flow */
+        METADATA_E_ENDPOINT,  /* an endpoint is missing or not https */
+} MetadataError;
+
+/* 0, a MetadataError, or -ENOMEM. */
+int metadata_parse(const char *bytes, size_t size, const char *issuer, bool allow_loopback_http,
+                   Metadata **ret);
+Metadata *metadata_free(Metadata *metadata);
+DEFINE_CLEANUP(Metadata, metadata_free);
