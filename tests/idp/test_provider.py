@@ -1,0 +1,581 @@
+# SPDX-License-Identifier: MIT
+"""Does the test provider do what its README says? Spoken to as a client would, by urllib."""
+
+import base64
+import hashlib
+
+import http.client
+import http.cookiejar
+import json
+import re
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from provider import AdminError, Provider
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+SECRET = "s:e+c%r e&t=/?"
+
+
+class Client:
+    """A relying party that talks to the provider and keeps nothing."""
+
+    def __init__(self, idp, client_id="ssh-login", secret=None, post=False):
+        self.idp, self.client_id, self.secret, self.post_secret = idp, client_id, secret, post
+        self.context = ssl.create_default_context(cafile=idp.ca_file) if idp.ca_file else None
+
+    def http(self, url, form=None, headers=None, timeout=10):
+        data = None if form is None else urllib.parse.urlencode(form).encode()
+        request = urllib.request.Request(url, data=data, headers=headers or {})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=self.context))
+        try:
+            with opener.open(request, timeout=timeout) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            body = error.read()
+            try:
+                return error.code, json.loads(body)
+            except ValueError:
+                return error.code, body
+
+    def get(self, path, **kwargs):
+        return self.http(self.idp.issuer + path, **kwargs)
+
+    def post(self, path, form, **kwargs):
+        headers = {}
+        form = dict(form)
+        if self.secret is None or self.post_secret:
+            form["client_id"] = self.client_id
+        if self.secret is not None and self.post_secret:
+            form["client_secret"] = self.secret
+        elif self.secret is not None:
+            pair = ":".join(urllib.parse.quote_plus(p) for p in (self.client_id, self.secret))
+            headers["authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        return self.http(self.idp.issuer + path, form, headers, **kwargs)
+
+    def begin(self, scope="openid offline_access", **more):
+        return self.post("/device/auth", {"scope": scope, **more})
+
+    def poll(self, device_code, **kwargs):
+        return self.post("/token", {"grant_type": DEVICE, "device_code": device_code}, **kwargs)
+
+    def refresh(self, refresh_token, **more):
+        return self.post("/token", {"grant_type": "refresh_token", "refresh_token": refresh_token, **more})
+
+    def log_in(self, login="alice", **more):
+        _, challenge = self.begin(**more)
+        self.idp.approve(challenge["user_code"], login)
+        status, tokens = self.poll(challenge["device_code"])
+        assert status == 200, tokens
+        return tokens
+
+    def whoami(self, token):
+        return self.get("/api/whoami", headers={"authorization": "Bearer " + token})
+
+    def verified(self, token):
+        """Whether an RS256 signature is good, by RFC 8017 section 8.2.2 and nobody's library."""
+        head, payload, signature = token.split(".")
+        header = json.loads(unbase64(head))
+        if header["alg"] != "RS256" or not signature:
+            return False
+        keys = [k for k in self.get("/jwks")[1]["keys"] if k["kid"] == header.get("kid")]
+        if not keys:
+            return False
+        n, e = (int.from_bytes(unbase64(keys[0][x]), "big") for x in "ne")
+        size = (n.bit_length() + 7) // 8
+        found = pow(int.from_bytes(unbase64(signature), "big"), e, n).to_bytes(size, "big")
+        digest = hashlib.sha256(f"{head}.{payload}".encode()).digest()
+        info = bytes.fromhex("3031300d060960864801650304020105000420") + digest
+        return found == b"\0\1" + b"\xff" * (size - len(info) - 3) + b"\0" + info
+
+
+def unbase64(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def header(token):
+    return json.loads(unbase64(token.split(".")[0]))
+
+
+def claims(token):
+    return json.loads(unbase64(token.split(".")[1]))
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def idp(running):
+    running.reset()
+    running.tls()
+    yield running
+
+
+@pytest.fixture
+def client(idp):
+    return Client(idp)
+
+
+# Logging in
+
+
+def test_discovery(idp, client):
+    for name in ("openid-configuration", "oauth-authorization-server"):
+        status, document = client.get("/.well-known/" + name)
+        assert status == 200 and document["issuer"] == idp.issuer
+        assert document["device_authorization_endpoint"].startswith(idp.issuer)
+    assert idp.count("discovery") == 2
+
+
+def test_login(idp, client):
+    status, challenge = client.begin()
+    assert status == 200 and "interval" not in challenge and challenge["expires_in"] == 600
+    assert client.poll(challenge["device_code"]) == (400, {
+        "error": "authorization_pending",
+        "error_description": "authorization request is still pending as the end-user hasn't yet "
+                             "completed the user interaction steps"})
+    pending = idp.wait_code()
+    assert pending["user_code"] == challenge["user_code"] and pending["client_id"] == "ssh-login"
+
+    idp.approve(challenge["user_code"], "alice")
+    status, tokens = client.poll(challenge["device_code"])
+    assert status == 200 and tokens["expires_in"] == 300 and tokens["token_type"] == "Bearer"
+    assert client.verified(tokens["id_token"])
+    said = claims(tokens["id_token"])
+    assert said["iss"] == idp.issuer and said["aud"] == "ssh-login"
+    assert said["sub"] == said["preferred_username"] == "alice"
+    assert said["email"] == "alice@example.test" and said["groups"] == ["users", "alice"]
+    assert client.whoami(tokens["access_token"])[1]["sub"] == "alice"
+    assert client.whoami("nonsense")[0] == 401
+    assert idp.count("logins") == 1 and idp.count("whoami_stale") == 1 and idp.count("live_grants") == 1
+
+
+def test_device_code_twice(idp, client):
+    _, challenge = client.begin()
+    idp.approve(challenge["user_code"], "alice")
+    _, tokens = client.poll(challenge["device_code"])
+    assert client.poll(challenge["device_code"])[1]["error"] == "invalid_grant"
+    assert idp.count("device_code_reuse") == 1
+    assert client.whoami(tokens["access_token"])[0] == 401
+
+
+def test_deny(idp, client):
+    _, challenge = client.begin()
+    idp.deny(challenge["user_code"])
+    assert client.poll(challenge["device_code"])[1]["error"] == "access_denied"
+    with pytest.raises(AdminError, match="already answered"):
+        idp.approve(challenge["user_code"], "alice")
+
+
+def test_expired_code(idp, client):
+    _, challenge = client.begin()
+    idp.config(clock_offset=601)
+    assert client.poll(challenge["device_code"])[1]["error"] == "expired_token"
+
+
+def test_approve_next(idp, client):
+    idp.approve_next("bob")
+    idp.deny_next()
+    _, first = client.begin()
+    _, second = client.begin()
+    _, third = client.begin()
+    idp.wait("pending_codes", at_most=1)
+    assert claims(client.poll(first["device_code"])[1]["id_token"])["sub"] == "bob"
+    assert client.poll(second["device_code"])[1]["error"] == "access_denied"
+    assert client.poll(third["device_code"])[1]["error"] == "authorization_pending"
+
+
+@pytest.mark.parametrize("alg, length", [("ps256", 256), ("es256", 64), ("es384", 96), ("es512", 132), ("eddsa", 64)])
+def test_algorithms(idp, alg, length):
+    tokens = Client(idp, "ssh-login-" + alg).log_in()
+    assert header(tokens["id_token"])["alg"].lower() == alg
+    assert len(unbase64(tokens["id_token"].split(".")[2])) == length
+
+
+@pytest.mark.parametrize("name, post", [("ssh-confidential", False), ("ssh:awkward+id%", False),
+                                        ("ssh-confidential-post", True)])
+def test_confidential_clients(idp, name, post):
+    client = Client(idp, name, SECRET, post)
+    tokens = client.log_in()
+    assert client.refresh(tokens["refresh_token"])[0] == 200
+    assert idp.recent("token_refresh")[-1]["client_id"] == name
+    assert Client(idp, name, "wrong", post).begin()[0] == 401
+
+
+def test_clients_that_may_not(idp):
+    assert Client(idp, "no-device").begin()[0] == 400
+    assert "refresh_token" not in Client(idp, "no-offline").log_in(scope="openid")
+    assert Client(idp, "nobody").begin()[1]["error"] == "invalid_client"
+
+
+def test_added_client_and_account(idp):
+    idp.client(client_id="late", application_type="native", token_endpoint_auth_method="none",
+               grant_types=[DEVICE, "refresh_token"], response_types=[], redirect_uris=[])
+    idp.account("carol", sub="0815", groups=["wheel"], email=None)
+    said = claims(Client(idp, "late").log_in("carol")["id_token"])
+    assert said["sub"] == "0815" and said["preferred_username"] == "carol"
+    assert said["groups"] == ["wheel"] and "email" not in said
+
+
+def test_acr_and_max_age(idp, client):
+    _, challenge = client.begin(max_age=60, acr_values="urn:test:mfa")
+    idp.approve(challenge["user_code"], "alice", acr="urn:test:mfa", auth_time=int(time.time()) - 30)
+    said = claims(client.poll(challenge["device_code"])[1]["id_token"])
+    assert said["acr"] == "urn:test:mfa" and 29 <= time.time() - said["auth_time"] <= 40
+
+
+def test_resource(idp, client):
+    resource = "https://api.example.test/"
+    _, challenge = client.begin(scope="openid offline_access api:read", resource=resource)
+    idp.approve(challenge["user_code"], "alice")
+    _, tokens = client.poll(challenge["device_code"], )
+    assert tokens["refresh_token"]
+    status, answer = client.refresh(tokens["refresh_token"], resource=resource)
+    assert status == 200 and claims(answer["access_token"])["aud"] == resource
+    assert client.whoami(answer["access_token"])[0] == 200
+    assert client.begin(resource="https://elsewhere.test/")[1]["error"] == "invalid_target"
+
+
+class Browser:
+    """Walks through the provider's own pages as a person would."""
+
+    def __init__(self, idp):
+        context = ssl.create_default_context(cafile=idp.ca_file)
+        self.opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context),
+            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+
+    def open(self, url, **form):
+        data = urllib.parse.urlencode(form).encode() if form else None
+        with self.opener.open(url, data, timeout=10) as answer:
+            return answer.url, answer.read().decode()
+
+
+def test_pages(idp, client):
+    _, challenge = client.begin()
+    browser = Browser(idp)
+    _, page = browser.open(challenge["verification_uri"])
+    assert "http" not in page.replace('http-equiv="', "").replace(idp.issuer, "")
+    xsrf = re.search('name="xsrf" value="([^"]+)"', page)[1]
+    form = {"xsrf": xsrf, "user_code": challenge["user_code"]}
+    _, page = browser.open(challenge["verification_uri"], **form)
+    assert challenge["user_code"] in page and "SSH login" in page
+    url, page = browser.open(challenge["verification_uri"], **form, confirm="yes")
+    url, page = browser.open(url, prompt="login", login="alice", password="x")
+    assert 'value="consent"' in page
+    _, page = browser.open(url, prompt="consent")
+    assert "Sign-in Success" in page
+    assert claims(client.poll(challenge["device_code"])[1]["id_token"])["sub"] == "alice"
+
+
+# Refreshing
+
+
+def test_rotation_and_reuse(idp, client):
+    first = client.log_in()
+    status, second = client.refresh(first["refresh_token"])
+    assert status == 200 and second["refresh_token"] != first["refresh_token"]
+    assert claims(second["id_token"])["sub"] == "alice"
+    assert client.refresh(first["refresh_token"])[1]["error"] == "invalid_grant"
+    assert idp.count("refresh_reuse") == 1 and idp.count("live_grants") == 0
+    assert client.refresh(second["refresh_token"])[1]["error"] == "invalid_grant"
+    assert client.whoami(second["access_token"])[0] == 401
+
+
+def test_grace(idp, client):
+    idp.config(grace=30)
+    first = client.log_in()
+    assert client.refresh(first["refresh_token"])[0] == 200
+    assert client.refresh(first["refresh_token"])[0] == 200
+    idp.config(clock_offset=31)
+    assert client.refresh(first["refresh_token"])[1]["error"] == "invalid_grant"
+
+
+def test_settings(idp, client):
+    idp.config(rotation=False, access_token_ttl=10, access_token_bytes=5000)
+    tokens = client.log_in()
+    assert tokens["expires_in"] == 10 and len(tokens["access_token"]) == 5000
+    assert client.refresh(tokens["refresh_token"])[1]["refresh_token"] == tokens["refresh_token"]
+    idp.config(clock_offset=11)
+    assert client.whoami(tokens["access_token"])[0] == 401
+    idp.config(refresh_tokens=False)
+    assert "refresh_token" not in client.log_in()
+    idp.config(refresh_tokens=True, id_token_on_refresh=False, scoped_claims=True, disabled_users=[])
+    tokens = client.log_in()
+    assert "preferred_username" not in claims(tokens["id_token"])
+    assert "id_token" not in client.refresh(tokens["refresh_token"])[1]
+    idp.config(disabled_users=["alice"])
+    assert client.refresh(tokens["refresh_token"])[1]["error"] == "invalid_grant"
+    for wrong in ({"access_token_ttl": 0}, {"no_such_thing": 1}):
+        with pytest.raises(AdminError):
+            idp.config(**wrong)
+
+
+def test_revocation(idp, client):
+    mine, other = client.log_in("alice"), client.log_in("bob")
+    assert idp.revoke("alice") == 1
+    assert client.refresh(mine["refresh_token"])[1]["error"] == "invalid_grant"
+    assert client.refresh(other["refresh_token"])[0] == 200
+
+
+def test_revocation_endpoint(idp, client):
+    tokens = client.log_in()
+    held = idp.tokens("alice")
+    assert [len(held), held[0]["client_id"], held[0]["refresh_tokens"][0]["live"]] == [1, "ssh-login", True]
+    assert tokens["refresh_token"] not in json.dumps(held)
+    with pytest.raises(ValueError):  # the answer is empty
+        client.post("/token/revocation", {"token": tokens["refresh_token"]})
+    assert idp.count("revocation") == 1 and idp.count("live_grants") == 0
+    assert not idp.introspect(tokens["access_token"])["active"]
+
+
+def test_introspection_endpoint(idp, client):
+    tokens = client.log_in()
+    server = Client(idp, "resource-server", "resource-server-secret")
+    assert server.post("/token/introspection", {"token": tokens["access_token"]})[1]["active"] is True
+    assert server.post("/token/introspection", {"token": "nonsense"})[1]["active"] is False
+
+
+def test_key_rotation(idp, client):
+    before = client.log_in()["id_token"]
+    idp.rotate_keys(keep_old=True)
+    after = client.log_in()["id_token"]
+    assert header(before)["kid"] != header(after)["kid"]
+    assert client.verified(before) and client.verified(after)
+    idp.rotate_keys()
+    assert not client.verified(before)
+
+
+# Polling
+
+
+def test_interval(idp, client):
+    idp.config(interval=1, enforce_interval=True)
+    _, challenge = client.begin()
+    assert challenge["interval"] == 1
+    assert client.poll(challenge["device_code"])[1]["error"] == "slow_down"
+    time.sleep(1.1)
+    assert client.poll(challenge["device_code"])[1]["error"] == "slow_down"  # it is 6 by now
+    assert idp.count("early_polls") == idp.count("slow_downs") == 2
+    assert idp.codes()[0]["interval"] == 11 and len(idp.codes()[0]["polls"]) == 2
+
+
+def test_early_polls_are_counted(idp, client):
+    idp.config(interval=1)
+    _, challenge = client.begin()
+    time.sleep(1.01)
+    assert client.poll(challenge["device_code"])[1]["error"] == "authorization_pending"
+    assert idp.count("early_polls") == 0
+    assert client.poll(challenge["device_code"])[1]["error"] == "authorization_pending"
+    assert idp.count("early_polls") == 1 and idp.counters()["early"][0]["waited"] < 1
+
+
+# Counting
+
+
+def test_connections(idp, client):
+    host = urllib.parse.urlsplit(idp.issuer).netloc
+    idp.reset_counters()
+    connection = http.client.HTTPSConnection(host, context=client.context)
+    for _ in range(3):
+        connection.request("GET", "/jwks")
+        connection.getresponse().read()
+    counters = idp.counters()
+    assert counters["connections"] == counters["tls_handshakes"] == counters["open_connections"] == 1
+    assert counters["requests"]["jwks"] == 3
+    assert len({r["connection"] for r in counters["recent"]}) == 1
+    connection.close()
+    idp.wait("open_connections", at_most=0)
+
+
+def test_wait(idp, client):
+    thread = threading.Timer(0.2, client.get, ["/jwks"])
+    thread.start()
+    assert idp.wait("jwks", at_least=1) == 1
+    thread.join()
+    with pytest.raises(TimeoutError):
+        idp.wait("jwks", at_least=2, timeout=0.1)
+    with pytest.raises(AdminError):
+        idp.wait("no_such_counter", at_least=1)
+
+
+# Faults
+
+
+def test_status_and_error(idp, client):
+    idp.fault("jwks", "status", 2, status=429, headers={"retry-after": "7"}, body={"a": 1})
+    assert client.get("/jwks") == (429, {"a": 1})
+    assert client.get("/jwks")[0] == 429
+    assert client.get("/jwks")[0] == 200
+    idp.fault("token", "json_error", error="temporarily_unavailable", status=503, client_id="other")
+    idp.fault("token", "json_error", error="slow_down", skip=1)
+    _, challenge = client.begin()
+    assert client.poll(challenge["device_code"])[1]["error"] == "authorization_pending"
+    assert client.poll(challenge["device_code"])[1]["error"] == "slow_down"
+    assert len(idp.faults()) == 1 and idp.count("faults") == 3
+    idp.clear_faults()
+    assert idp.faults() == []
+
+
+def test_lost_answer(idp, client):
+    """The provider rotated, the client never heard: without a grace the old token is spent."""
+    tokens = client.log_in()
+    idp.fault("token_refresh", "cut_after")
+    with pytest.raises((OSError, http.client.HTTPException)):
+        client.refresh(tokens["refresh_token"])
+    assert idp.count("refreshed") == 1
+    assert client.refresh(tokens["refresh_token"])[1]["error"] == "invalid_grant"
+
+
+def test_cut_before(idp, client):
+    tokens = client.log_in()
+    for kind in ("cut", "reset", "raw"):
+        idp.fault("token_refresh", kind)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            client.refresh(tokens["refresh_token"])
+    assert idp.count("refreshed") == 0
+    assert client.refresh(tokens["refresh_token"])[0] == 200
+
+
+def test_hang(idp, client):
+    idp.fault("jwks", "hang")
+    with pytest.raises(TimeoutError):
+        client.get("/jwks", timeout=0.3)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "html", "empty", "truncated", "deep", "headers"])
+def test_bad_answers(idp, client, kind):
+    idp.fault("jwks", kind)
+    with pytest.raises((ValueError, http.client.HTTPException, RecursionError)):
+        client.get("/jwks", timeout=30)
+    assert client.get("/jwks")[0] == 200
+
+
+def test_huge(idp, client):
+    idp.fault("jwks", "huge", bytes=8 << 20)
+    assert len(client.get("/jwks")[1]["access_token"]) == 8 << 20
+
+
+def test_slow_delay_redirect_tamper(idp, client):
+    idp.fault("jwks", "slow", delay_ms=1, chunk=100)
+    assert client.get("/jwks")[0] == 200
+    idp.fault("jwks", "delay", delay_ms=200)
+    before = time.monotonic()
+    assert client.get("/jwks")[0] == 200 and time.monotonic() - before >= 0.2
+    idp.fault("jwks", "redirect", location=idp.issuer + "/.well-known/openid-configuration")
+    assert client.get("/jwks")[1]["issuer"] == idp.issuer
+    idp.fault("device_authorization", "tamper", patch={"expires_in": "60", "user_code": None})
+    _, challenge = client.begin()
+    assert challenge["expires_in"] == "60" and "user_code" not in challenge
+    with pytest.raises(AdminError):
+        idp.fault("jwks", "nonsense")
+
+
+def test_down_and_up(idp, client):
+    idp.down()
+    with pytest.raises(OSError):
+        client.get("/jwks")
+    idp.up()
+    assert client.get("/jwks")[0] == 200
+
+
+@pytest.mark.parametrize("certificate, reason", [("expired", "expired"), ("wrong_name", "Hostname mismatch"),
+                                                 ("unknown_ca", "unable to get local issuer")])
+def test_bad_certificates(idp, client, certificate, reason):
+    idp.tls(certificate)
+    with pytest.raises(OSError, match=reason):
+        client.get("/jwks")
+
+
+def test_old_tls(idp, client):
+    idp.tls(min_version="TLSv1.1", max_version="TLSv1.1")
+    with pytest.raises(OSError):
+        client.get("/jwks")
+    idp.wait("tls_errors", at_least=1)
+
+
+# Forged ID tokens
+
+BROKEN = ["none", "stripped", "flipped", "short_signature", "zero_signature", "other_key", "embedded_key",
+          "hs256", "other_alg", "mixed_alg", "unknown_kid", "no_kid", "changed"]
+
+
+@pytest.mark.parametrize("mode", BROKEN)
+def test_forged_signature(idp, client, mode):
+    idp.forge(mode)
+    token = client.log_in()["id_token"]
+    assert not client.verified(token)
+    if mode == "hs256":
+        _, keys = client.get("/jwks")
+        assert header(token)["alg"] == "HS256" and keys
+    assert client.verified(client.log_in()["id_token"])
+
+
+WRONG = {
+    "expired": lambda c: c["exp"] < time.time(),
+    "future_iat": lambda c: c["iat"] > time.time() + 3000,
+    "no_exp": lambda c: "exp" not in c,
+    "wrong_iss": lambda c: c["iss"] == "https://evil.example.test",
+    "slash_iss": lambda c: c["iss"].endswith("/"),
+    "wrong_aud": lambda c: c["aud"] == "somebody-else",
+    "many_aud": lambda c: c["aud"] == ["ssh-login", "somebody-else"] and "azp" not in c,
+    "wrong_azp": lambda c: c["azp"] == "somebody-else",
+    "wrong_nonce": lambda c: c["nonce"] == "not-yours",
+    "wrong_sub": lambda c: c["sub"] == "mallory",
+    "no_sub": lambda c: "sub" not in c,
+    "long_sub": lambda c: len(c["sub"]) == 256,
+    "control_name": lambda c: "\x1b" in c["preferred_username"],
+    "nul_name": lambda c: c["preferred_username"] == "alice\0.evil",
+}
+
+
+@pytest.mark.parametrize("mode", WRONG)
+def test_wrong_claims_rightly_signed(idp, client, mode):
+    idp.forge(mode)
+    token = client.log_in()["id_token"]
+    assert client.verified(token) and WRONG[mode](claims(token))
+
+
+def test_other_forgeries(idp, client):
+    idp.forge("resigned", claims={"preferred_username": "root"}, header={"typ": None})
+    token = client.log_in()["id_token"]
+    assert client.verified(token) and claims(token)["preferred_username"] == "root"
+    idp.forge("missing")
+    assert "id_token" not in client.log_in()
+    idp.forge("wrong_sub", endpoint="token_refresh")
+    tokens = client.log_in()
+    assert claims(client.refresh(tokens["refresh_token"])[1]["id_token"])["sub"] == "mallory"
+    with pytest.raises(AdminError):
+        idp.forge("nonsense")
+
+
+# Starting and ending
+
+
+def test_plain_http_and_path():
+    with Provider(http=True, path="/oidc") as idp:
+        assert idp.issuer == f"http://localhost:{idp.port}/oidc" and idp.ca_file is None
+        client = Client(idp)
+        assert client.get("/.well-known/openid-configuration")[1]["issuer"] == idp.issuer
+        url = f"http://localhost:{idp.port}/.well-known/oauth-authorization-server/oidc"
+        assert client.http(url)[1]["token_endpoint"] == idp.issuer + "/token"
+        assert client.begin()[1]["verification_uri"] == idp.issuer + "/device"
+        assert client.refresh(client.log_in()["refresh_token"])[0] == 200
+
+
+def test_ends_with_its_parent():
+    idp = Provider().start()
+    process = idp._process
+    process.stdin.close()
+    assert process.wait(10) == 0
+    process.stdout.close()
