@@ -25,9 +25,9 @@ typedef struct Grant {
         char *scope;           /* as granted; "" if the provider did not say */
         uint64_t expires_usec; /* of the access token, CLOCK_BOOTTIME */
         uint64_t lifetime_usec;
-        uint64_t refresh_at;    /* percent of the lifetime after which to refresh, 1..99 */
+        uint64_t refresh_at;     /* percent of the lifetime after which to refresh, 1..99 */
         uint64_t keep_on_logout; /* 0: revoke at the provider when the last session ends */
-        uint64_t generation;    /* 0 at login, one more with each refresh */
+        uint64_t generation;     /* 0 at login, one more with each refresh */
         Secret *access_token;
         Secret *refresh_token; /* NULL: the provider gave none, the token cannot be renewed */
 } Grant;

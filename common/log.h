@@ -16,7 +16,8 @@
 /* @priority is a syslog(3) level. Control characters in the result are replaced, so that a foreign
  * text cannot forge a line. Keeps errno. */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
-/* The same with ": strerror" at the end; @error is an errno of either sign. Returns -abs(@error). */
+/* The same with ": strerror" at the end; @error is an errno of either sign. Returns -abs(@error).
+ */
 int log_line_errno(int priority, int error, const char *format, ...) _printf_(3, 4);
 
 #define log_error(...) log_line(3, __VA_ARGS__)

@@ -10,30 +10,30 @@
 #include <unistd.h>
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
-#define _printf_(format, first) __attribute__((format(printf, format, first)))
+#define _printf_(string, first) __attribute__((format(printf, string, first)))
 
 #define ELEMENTSOF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Hand an owned pointer or descriptor on; the local no longer owns it. */
-#define TAKE_PTR(pointer)                                                                          \
-        ({                                                                                         \
-                __typeof__(pointer) _taken = (pointer);                                            \
-                (pointer) = NULL;                                                                  \
-                _taken;                                                                            \
+#define TAKE_PTR(pointer)                               \
+        ({                                              \
+                __typeof__(pointer) _taken = (pointer); \
+                (pointer) = NULL;                       \
+                _taken;                                 \
         })
-#define TAKE_FD(fd)                                                                                \
-        ({                                                                                         \
-                int _taken = (fd);                                                                 \
-                (fd) = -1;                                                                         \
-                _taken;                                                                            \
+#define TAKE_FD(fd)                \
+        ({                         \
+                int _taken = (fd); \
+                (fd) = -1;         \
+                _taken;            \
         })
 
 /* Defines TYPE_freep for `_cleanup_(TYPE_freep)` from a destructor `TYPE *free(TYPE *)`. */
-#define DEFINE_CLEANUP(type, free_function)                                                        \
-        static inline void free_function##p(type **p) {                                            \
-                if (*p)                                                                            \
-                        *p = free_function(*p);                                                    \
-        }                                                                                          \
+#define DEFINE_CLEANUP(type, free_function)             \
+        static inline void free_function##p(type **p) { \
+                if (*p)                                 \
+                        *p = free_function(*p);         \
+        }                                               \
         struct _semicolon_eater_
 
 static inline void freep(void *p) {

@@ -11,13 +11,14 @@ typedef enum Outcome {
         OUTCOME_SUCCESS = 0,
 
         /* the person at the prompt */
-        OUTCOME_ACCESS_DENIED,     /* RFC 8628 3.5 access_denied: the person said no */
-        OUTCOME_CODE_EXPIRED,      /* RFC 8628 3.5 expired_token, or our own clock */
-        OUTCOME_USER_MISMATCH,     /* approved by an identity that is not this local user */
-        OUTCOME_USER_NOT_ALLOWED,  /* unknown, system or not-listed local user; said before any code */
-        OUTCOME_TOO_MANY_LOGINS,   /* a limit on waiting codes or on attempts was reached */
-        OUTCOME_CANCELLED,         /* by CancelLogin, or the caller went away */
-        OUTCOME_UNKNOWN_LOGIN,     /* no such login id: claimed already, too late, or never there */
+        OUTCOME_ACCESS_DENIED,    /* RFC 8628 3.5 access_denied: the person said no */
+        OUTCOME_CODE_EXPIRED,     /* RFC 8628 3.5 expired_token, or our own clock */
+        OUTCOME_USER_MISMATCH,    /* approved by an identity that is not this local user */
+        OUTCOME_USER_NOT_ALLOWED, /* unknown, system or not-listed local user; said before any code
+                                   */
+        OUTCOME_TOO_MANY_LOGINS,  /* a limit on waiting codes or on attempts was reached */
+        OUTCOME_CANCELLED,        /* by CancelLogin, or the caller went away */
+        OUTCOME_UNKNOWN_LOGIN,    /* no such login id: claimed already, too late, or never there */
 
         /* the provider */
         OUTCOME_PROVIDER_UNREACHABLE, /* DNS, TCP, TLS, timeout: nothing was answered */
@@ -25,13 +26,13 @@ typedef enum Outcome {
         OUTCOME_PROVIDER_BUSY,        /* 429, 503, temporarily_unavailable, 5xx */
         OUTCOME_PROVIDER_ANSWER,      /* an answer that breaks the protocol or a limit */
         OUTCOME_CLIENT_REFUSED,       /* invalid_client, unauthorized_client, no device flow... */
-        OUTCOME_NO_REFRESH_TOKEN,     /* token response without refresh_token while one is required */
-        OUTCOME_ID_TOKEN_INVALID,     /* the ID token did not verify */
-        OUTCOME_CLOCK_WRONG,          /* it did not verify because a clock is wrong */
-        OUTCOME_LOGIN_REQUIRED,       /* invalid_grant and its dialects: the grant is over */
+        OUTCOME_NO_REFRESH_TOKEN, /* token response without refresh_token while one is required */
+        OUTCOME_ID_TOKEN_INVALID, /* the ID token did not verify */
+        OUTCOME_CLOCK_WRONG,      /* it did not verify because a clock is wrong */
+        OUTCOME_LOGIN_REQUIRED,   /* invalid_grant and its dialects: the grant is over */
 
         /* this host */
-        OUTCOME_CONFIGURATION,    /* a configuration file is missing or wrong; message has file:line */
+        OUTCOME_CONFIGURATION, /* a configuration file is missing or wrong; message has file:line */
         OUTCOME_UNKNOWN_PROVIDER, /* no provider section of that name, or several and none named */
         OUTCOME_UNKNOWN_ACCOUNT,  /* the daemon holds no grant of that name */
         OUTCOME_BAD_GRANT,        /* a descriptor that is not a sealed, well-formed grant */

@@ -15,7 +15,8 @@
 #define TOKEN_KEY_PERMISSIONS 0x002f0000u
 
 /* Writes or replaces the token and sets permissions and timeout (at least 1 s is needed: the
- * kernel takes 0 for "never"). On any error the key is gone rather than without a timeout.
+ * kernel takes 0 for "never"). On an error the former token stands with its timeout, or there is no
+ * key; never one without a timeout. The serial stays the same as long as the key lives.
  * -EDQUOT: the quota of the user is used up; -EPERM, -ENOSYS: no keyrings here; -EINVAL. */
 int token_key_publish(const char *account, const Secret *token, uint64_t remaining_usec,
                       int32_t *ret_serial);

@@ -37,7 +37,7 @@ typedef struct HttpResponse {
         const Secret *body;        /* never NULL, may be empty */
         uint64_t retry_after_usec; /* from now, both forms of the header; 0: none; capped to 1 h */
         uint64_t date_usec;        /* CLOCK_REALTIME of the server by its Date header, 0: none */
-        bool is_json;              /* by its Content-Type: application/json or application/...+json */
+        bool is_json; /* by its Content-Type: application/json or application/...+json */
 } HttpResponse;
 
 /* What a callback learns where there is no response. */

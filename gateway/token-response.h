@@ -14,9 +14,9 @@
 
 typedef struct TokenResponse {
         Secret *access_token;
-        Secret *refresh_token; /* or NULL */
-        Secret *id_token;      /* or NULL */
-        char *scope;           /* or NULL: as requested (RFC 6749 5.1) */
+        Secret *refresh_token;  /* or NULL */
+        Secret *id_token;       /* or NULL */
+        char *scope;            /* or NULL: as requested (RFC 6749 5.1) */
         uint64_t lifetime_usec; /* 1 s .. 30 days */
 } TokenResponse;
 

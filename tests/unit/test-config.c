@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/config.h"
+
+#define SMALLEST "[provider corp]\nissuer = https://id.example.com\nclient_id = ssh-login\n"
+
+static char root[] = "/tmp/test-config-XXXXXX";
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        (void)st, (void)type, (void)ftw;
+        return remove(path);
+}
+
+static void write_file(const char *name, const char *text) {
+        _cleanup_free_ char *path = NULL;
+        FILE *file;
+
+        assert(asprintf(&path, "%s/%s", root, name) > 0);
+        if (!text) {
+                (void)unlink(path);
+                return;
+        }
+        file = fopen(path, "we");
+        assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void make_folder(const char *name) {
+        _cleanup_free_ char *path = NULL;
+
+        assert(asprintf(&path, "%s/%s", root, name) > 0 && mkdir(path, 0755) == 0);
+}
+
+static void test_none(void) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_free_ char *error = NULL;
+
+        assert(config_load(root, &config, &error) == -ENOENT && !config);
+        assert(strstr(error, "/etc/oidc-keyring.conf does not exist"));
+}
+
+static void test_smallest(void) {
+        _cleanup_(config_freep) Config *config = NULL;
+        const ProviderConfig *p;
+
+        write_file("etc/oidc-keyring.conf", "# a comment\n" SMALLEST);
+        assert(config_load(root, &config, NULL) == 0);
+        assert(config->n_providers == 1);
+        p = config_provider(config, "");
+        assert(p && p == config_provider(config, "corp") && p == config_provider(config, NULL));
+        assert(!config_provider(config, "cor") && !config_provider(config, "other"));
+        assert(streq(p->name, "corp") && streq(p->issuer, "https://id.example.com"));
+        assert(streq(p->client_id, "ssh-login") && streq(p->user_claim, "preferred_username"));
+        assert(streq(p->scope, "openid profile offline_access"));
+        assert(p->min_uid == 1000 && p->refresh_at == 75 && p->rotation_grace_sec == 60);
+        assert(p->require_offline_access && !p->keep_on_logout && !p->allow_loopback_http);
+        assert(p->client_auth == CLIENT_AUTH_NONE && !p->allow_users && !p->ca_file && !p->proxy);
+        assert(streq(p->id_token_algs[0], "RS256") && streq(p->id_token_algs[5], "EdDSA"));
+        assert(!p->id_token_algs[6]);
+}
+
+static void test_values(void) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_free_ char *error = NULL;
+        const ProviderConfig *p;
+
+        write_file("etc/oidc-keyring.conf",
+                   SMALLEST "allow_users = alice, bob carol\nmin_uid = 500\n"
+                            "id_token_algs = ES384\nclient_auth = client_secret_basic\n"
+                            "strip_domain = @example.com\nresource = https://api.example.com/\n"
+                            "[provider second]\nissuer = http://127.0.0.1:80/x\nclient_id = c\n"
+                            "allow_loopback_http = yes\n");
+        assert(config_load(root, &config, &error) == 0 && !error);
+        p = config_provider(config, "corp");
+        assert(streq(p->allow_users[0], "alice") && streq(p->allow_users[1], "bob"));
+        assert(streq(p->allow_users[2], "carol") && !p->allow_users[3] && p->min_uid == 500);
+        assert(streq(p->id_token_algs[0], "ES384") && !p->id_token_algs[1]);
+        assert(p->client_auth == CLIENT_AUTH_SECRET_BASIC);
+        assert(streq(p->resource, "https://api.example.com/"));
+        assert(!config_provider(config, "")); /* two: one has to be named */
+        assert(config_provider(config, "second")->allow_loopback_http);
+}
+
+/* Drop-ins add and override, as in every program of this kind. */
+static void test_drop_ins(void) {
+        _cleanup_(config_freep) Config *config = NULL, *changed = NULL;
+        uint64_t before;
+
+        write_file("etc/oidc-keyring.conf", SMALLEST);
+        before = config_fingerprint(root);
+        assert(before == config_fingerprint(root));
+        write_file("etc/oidc-keyring.conf.d/50-more.conf", "[provider corp]\nmin_uid = 2000\n");
+        assert(before != config_fingerprint(root));
+        assert(config_load(root, &config, NULL) == 0);
+        assert(config->n_providers == 1 && config->providers[0].min_uid == 2000);
+        assert(streq(config->providers[0].client_id, "ssh-login"));
+        write_file("etc/oidc-keyring.conf.d/50-more.conf", NULL);
+        assert(config_load(root, &changed, NULL) == 0 && changed->providers[0].min_uid == 1000);
+}
+
+/* Each message names the file, the line where there is one, and the key. */
+static void test_refusals(void) {
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                {SMALLEST "scoop = openid\n", "/etc/oidc-keyring.conf:4: scoop: there is no such"},
+                {SMALLEST "min_uid = 0\n", "/etc/oidc-keyring.conf:4: min_uid: a user id from 1"},
+                {SMALLEST "min_uid = -1\n", ":4: min_uid: "},
+                {SMALLEST "min_uid = many\n", ":4: min_uid: "},
+                {SMALLEST "refresh_at = 100\n", ":4: refresh_at: a percentage"},
+                {SMALLEST "rotation_grace = 601\n", ":4: rotation_grace: "},
+                {SMALLEST "require_offline_access = perhaps\n",
+                 ":4: require_offline_access: yes or no"},
+                {SMALLEST "scope = profile\n", ":4: scope: it must contain openid"},
+                {SMALLEST "scope = openidx\n", ":4: scope: it must contain openid"},
+                {SMALLEST "id_token_algs = RS256 none\n", ":4: id_token_algs: only RS256"},
+                {SMALLEST "id_token_algs = HS256\n", ":4: id_token_algs: only RS256"},
+                {SMALLEST "id_token_algs = S256\n", ":4: id_token_algs: only RS256"},
+                {SMALLEST "client_auth = password\n", ":4: client_auth: none, client_secret"},
+                {SMALLEST "ca_file = ca.pem\n", ":4: ca_file: an absolute path"},
+                {SMALLEST "user_claim =\n", ":4: user_claim: a value is missing"},
+                {"[provider corp]\nclient_id = c\n", "[provider corp]: the key issuer is missing"},
+                {"[provider corp]\nissuer = https://x\n", "the key client_id is missing"},
+                {"[provider corp]\nissuer = http://x\nclient_id = c\n", "begin with https://"},
+                {"[provider corp]\nissuer = http://x\nclient_id = c\nallow_loopback_http = yes\n",
+                 "begin with https://"},
+                {"[provider corp]\nissuer = http://127.0.0.1\nclient_id = c\n",
+                 "allow_loopback_http = yes"},
+                {"[provider Corp]\nissuer = https://x\nclient_id = c\n", "a provider's name"},
+                {"[provider ../x]\nissuer = https://x\nclient_id = c\n", "a provider's name"},
+                {SMALLEST "[token x]\na = b\n", "[token x]: only [provider NAME]"},
+                {"issuer = https://x\n" SMALLEST, ":1: issuer: stands outside"},
+                {"[provider corp\nissuer = https://x\n", "/etc/oidc-keyring.conf:1: "},
+                {"", "no [provider NAME] section"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(config_freep) Config *config = NULL;
+                _cleanup_free_ char *error = NULL;
+                int r;
+
+                write_file("etc/oidc-keyring.conf", cases[i].text);
+                r = config_load(root, &config, &error);
+                if (r != -EINVAL || !error || !strstr(error, cases[i].message))
+                        fprintf(stderr, "%zu: %d, \"%s\", not \"%s\"\n", i, r, error,
+                                cases[i].message);
+                assert(r == -EINVAL && !config && error && strstr(error, cases[i].message));
+        }
+}
+
+static void test_loopback_urls(void) {
+        assert(url_is_loopback_http("http://127.0.0.1:8080/x"));
+        assert(url_is_loopback_http("http://localhost"));
+        assert(url_is_loopback_http("http://[::1]/"));
+        assert(!url_is_loopback_http("http://127.0.0.1.example.com/"));
+        assert(!url_is_loopback_http("http://localhost@example.com/"));
+        assert(!url_is_loopback_http("https://localhost/"));
+}
+
+int main(void) {
+        assert(mkdtemp(root));
+        make_folder("etc");
+        make_folder("etc/oidc-keyring.conf.d");
+        make_folder("usr");
+        make_folder("usr/lib");
+        test_none();
+        test_smallest();
+        test_values();
+        test_drop_ins();
+        test_refusals();
+        test_loopback_urls();
+        return nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
