@@ -8,10 +8,13 @@ so each gets its own; on a host with systemd that group has to be a delegated sc
 from __future__ import annotations
 
 import os
+import select
+import subprocess
 from pathlib import Path
 
 UNIFIED = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 NAMED = "/sys/fs/cgroup/systemd"
+VISITORS = "visitors"
 
 
 def host_has_systemd() -> bool:
@@ -40,45 +43,60 @@ class MachineGroup:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._made: list[Path] = []
 
     def launch_prefix(self) -> list[str]:
         if not host_has_systemd():
             return []
         return ["systemd-run", "--quiet", "--scope", "--collect", "--property=Delegate=yes", f"--unit={self.name}"]
 
-    def make(self) -> None:
-        if host_has_systemd():
-            return
-        for mount in hierarchies():
-            group = of_process(os.getpid(), mount) / self.name
-            group.mkdir(exist_ok=True)
-            self._made.append(group)
-
     def enter(self) -> None:
         """Called in the child that becomes systemd-nspawn."""
-        for group in self._made:
+        if host_has_systemd():
+            return
+        for group in self._groups():
+            group.mkdir(exist_ok=True)
             join(group)
 
-    def remove(self) -> None:
-        for top in self._made:
-            for directory, _, _ in os.walk(top, topdown=False):
+    def enter_as_visitor(self, leader: int) -> None:
+        """Called in a child that is to run beside the units of the machine with this first process."""
+        for mount in hierarchies():
+            group = of_process(leader, mount).parent / VISITORS
+            group.mkdir(exist_ok=True)
+            join(group)
+
+    def kill_visitors(self, leader: int) -> None:
+        for mount in hierarchies():
+            _kill(of_process(leader, mount).parent / VISITORS)
+
+    def kill(self) -> None:
+        """Kills all that is left of the machine and removes the groups."""
+        if host_has_systemd():
+            subprocess.run(["systemctl", "kill", "--quiet", "--signal=KILL", f"{self.name}.scope"],
+                           stderr=subprocess.DEVNULL, check=False)
+            return
+        for group in self._groups():
+            _kill(group)
+            for directory, _, _ in os.walk(group, topdown=False):
                 _rmdir(Path(directory))
-        self._made = []
+
+    def _groups(self) -> list[Path]:
+        return [of_process(os.getpid(), mount) / self.name for mount in hierarchies()]
 
 
 def join(group: Path) -> None:
     (group / "cgroup.procs").write_text(str(os.getpid()))
 
 
-def payload_groups(leader: int) -> list[Path]:
-    """A group beside the machine's own units for what the tests start in it, in each hierarchy."""
-    groups = []
-    for mount in hierarchies():
-        group = of_process(leader, mount).parent / "visitors"
-        group.mkdir(exist_ok=True)
-        groups.append(group)
-    return groups
+def _kill(group: Path) -> None:
+    """Kills all processes of a version 2 group and waits until they are gone."""
+    if not (group / "cgroup.kill").exists():
+        return
+    with (group / "cgroup.events").open("rb", buffering=0) as events:
+        (group / "cgroup.kill").write_text("1")
+        changed = select.poll()
+        changed.register(events, select.POLLPRI)
+        while b"populated 1" in os.pread(events.fileno(), 4096, 0):
+            changed.poll()
 
 
 def _rmdir(directory: Path) -> None:

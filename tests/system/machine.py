@@ -9,23 +9,20 @@ machine ends, the machine ends with it, and its files, control groups and kernel
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import select
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import cgroup
 import image
 from keys import UidBlock
 
 SCRATCH = Path(os.environ.get("OIDC_KEYRING_TEST_SCRATCH", "/var/tmp"))
-PREFIX = "oidc-keyring-machine."
 BOOT_TIMEOUT = 120.0
 HALT_TIMEOUT = 60.0
 RUN_TIMEOUT = 120.0
@@ -44,13 +41,16 @@ class Machine:
         self.leader = 0
         self.ssh_port = free_port()
         self._nspawn: subprocess.Popen[bytes] | None = None
-        self._home, self._lock = _new_home()
-        self.root = self._home / "root"
         self._uids = UidBlock()
-        self._group = cgroup.MachineGroup(f"oidc-keyring-machine-{self._uids.first}")
+        self.name = f"oidc-keyring-machine-{self._uids.first}"
+        self._group = cgroup.MachineGroup(self.name)
+        self._home = SCRATCH / self.name
+        self.root = self._home / "root"
 
     def __enter__(self) -> Machine:
         try:
+            self._remove_home()  # of a run that was killed
+            self._home.mkdir(mode=0o755)
             image.unpack(self.suite, self.root)
             self._prepare()
             self.boot()
@@ -67,7 +67,6 @@ class Machine:
     def boot(self) -> None:
         """Starts the machine and returns when its systemd says that start-up is finished."""
         with _notify_socket(self._home / "notify") as events:
-            self._group.make()
             with self.console.open("ab") as console:
                 self._nspawn = subprocess.Popen(
                     self._nspawn_command(), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
@@ -78,14 +77,16 @@ class Machine:
         """Shuts the machine down in an orderly way and returns when it is gone."""
         if self._nspawn is None:
             return
+        self._group.kill_visitors(self.leader)
         self._nspawn.terminate()
         try:
             self._nspawn.wait(HALT_TIMEOUT)
         except subprocess.TimeoutExpired:
-            self._kill()
+            pass
+        self._group.kill()
+        self._nspawn.wait()
         self._nspawn = None
         self.leader = 0
-        self._group.remove()
 
     def reboot(self) -> None:
         self.poweroff()
@@ -93,15 +94,10 @@ class Machine:
 
     def close(self) -> None:
         self.poweroff()
+        self._remove_home()
         self._uids.release()
-        _remove_home(self._home)
-        self._lock.close()
 
     # use
-
-    @property
-    def name(self) -> str:
-        return self._group.name
 
     @property
     def console(self) -> Path:
@@ -114,8 +110,8 @@ class Machine:
 
     def join(self) -> None:
         """To be called in a child before it becomes `enter_command`: makes it a part of the machine's groups."""
-        for group in cgroup.payload_groups(self.leader):
-            cgroup.join(group)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        self._group.enter_as_visitor(self.leader)
 
     def run(self, *argv: str, check: bool = True, input: str | None = None,
             timeout: float = RUN_TIMEOUT) -> subprocess.CompletedProcess[str]:
@@ -217,12 +213,10 @@ class Machine:
     def _console_tail(self) -> str:
         return self.console.read_text(errors="replace")[-4000:]
 
-    def _kill(self) -> None:
-        assert self._nspawn is not None
-        if self.leader:
-            _kill_if_alive(self.leader)
-        _kill_if_alive(self._nspawn.pid)
-        self._nspawn.wait()
+    def _remove_home(self) -> None:
+        self._group.kill()
+        if self._home.exists():
+            shutil.rmtree(self._home)
 
 
 def free_port() -> int:
@@ -235,40 +229,8 @@ def _stdin(text: str | None) -> dict[str, Any]:
     return {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
 
 
-def _kill_if_alive(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
 def _notify_socket(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     events = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
     events.bind(str(path))
     return events
-
-
-def _new_home() -> tuple[Path, TextIO]:
-    """A directory for one machine. The lock shows that it is in use; a killed run's directory is removed here."""
-    for left in SCRATCH.glob(f"{PREFIX}*"):
-        _remove_if_unused(left)
-    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=SCRATCH))
-    home.chmod(0o755)
-    lock = (home / "lock.new").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    (home / "lock.new").rename(home / "lock")
-    return home, lock
-
-
-def _remove_if_unused(home: Path) -> None:
-    try:
-        with (home / "lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_home(home)
-    except (FileNotFoundError, BlockingIOError):
-        pass
-
-
-def _remove_home(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
