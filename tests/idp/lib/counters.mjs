@@ -51,8 +51,7 @@ export class Counters {
   }
 
   value(name) {
-    const state = this.#state();
-    return this.requests[name] ?? this.events[name] ?? state[name];
+    return this.requests[name] ?? this.events[name] ?? this.#state()[name];
   }
 
   /** Resolves with the value once it lies within the bounds, or when the time is up. */

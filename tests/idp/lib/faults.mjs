@@ -96,6 +96,7 @@ const CHANGE = {
 };
 
 const PROCESSED = new Set(['cut_after', 'truncated', 'slow', ...Object.keys(CHANGE)]);
+const PLACES = ['*', 'token', ...ENDPOINTS.filter((name) => name !== 'page')];
 const KINDS = [...Object.keys(REPLACE), ...Object.keys(WIRE), ...Object.keys(CHANGE)];
 
 export class Faults {
@@ -104,8 +105,8 @@ export class Faults {
   add(fault) {
     const { endpoint = '*', kind, count = 1 } = fault;
     if (!KINDS.includes(kind)) throw new HttpError(400, `unknown kind ${kind}; there are: ${KINDS.join(' ')}`);
-    if (!['*', 'token', ...ENDPOINTS].includes(endpoint)) {
-      throw new HttpError(400, `unknown endpoint ${endpoint}; there are: * token ${ENDPOINTS.join(' ')}`);
+    if (!PLACES.includes(endpoint)) {
+      throw new HttpError(400, `no faults for endpoint ${endpoint}; there are: ${PLACES.join(' ')}`);
     }
     if (kind === 'id_token') checkMode(fault.mode);
     this.#active.push({ process: PROCESSED.has(kind), skip: 0, ...fault, endpoint, count });

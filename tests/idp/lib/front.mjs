@@ -4,6 +4,7 @@
 // faults strike, and answers for the little resource server.
 
 import { DEVICE_GRANT } from './clients.mjs';
+import { wallClock } from './settings.mjs';
 
 const PATHS = {
   '/.well-known/openid-configuration': 'discovery',
@@ -180,7 +181,9 @@ export class Front {
         resolve({ status: res.statusCode, headers, body: body.toString() });
         return res;
       };
-      Promise.resolve(this.#parts.idp.callback(req, res)).catch(reject);
+      // Where the client has gone, nothing is sent and the promise above stays open.
+      const gone = () => reject(new Error('the client went away'));
+      Promise.resolve(this.#parts.idp.callback(req, res)).then(gone, reject);
     });
   }
 
@@ -188,7 +191,7 @@ export class Front {
     const { settings } = this.#parts;
     const bytes = Buffer.from(body);
     res.oauthError = parse(body)?.error;
-    Object.assign(req.record, { status, error: res.oauthError });
+    Object.assign(req.record, { status, error: res.oauthError, answered: wallClock() });
     if (res.destroyed) return;
     if (settings.clock_offset !== 0) res.setHeader('date', new Date(Date.now()).toUTCString());
     res.writeHead(status, { ...headers, 'content-length': bytes.length });

@@ -10,7 +10,7 @@ const now = () => Date.now() / 1000;
 const fingerprint = (secret) => createHash('sha256').update(secret).digest('hex').slice(0, 16);
 
 export class Store {
-  #entries = new Map();
+  #models = new Map();
   #uids = new Map();
   #userCodes = new Map();
   #grants = new Map();
@@ -31,19 +31,19 @@ export class Store {
       async findByUserCode(code) { return this.find(store.#userCodes.get(code)); }
 
       async consume(id) {
-        const entry = store.#entries.get(`${this.model}:${id}`);
+        const entry = store.peek(this.model, id);
         if (entry) entry.consumed ??= now();
       }
 
-      async destroy(id) { store.#entries.delete(`${this.model}:${id}`); }
+      async destroy(id) { store.#of(this.model).delete(id); }
 
       async revokeByGrantId(grant) { store.#revokeGrant(grant); }
     };
   }
 
   clear() {
-    for (const [key] of this.#entries) {
-      if (!key.startsWith('Client:')) this.#entries.delete(key);
+    for (const [model, entries] of this.#models) {
+      if (model !== 'Client') entries.clear();
     }
     for (const map of [this.#uids, this.#userCodes, this.#grants]) map.clear();
   }
@@ -54,13 +54,11 @@ export class Store {
 
   /** The stored entry as it is, consumed or expired or not. */
   peek(model, id) {
-    return this.#entries.get(`${model}:${id}`);
+    return this.#of(model).get(id);
   }
 
-  *all(model) {
-    for (const [key, payload] of this.#entries) {
-      if (key.startsWith(`${model}:`)) yield payload;
-    }
+  all(model) {
+    return this.#of(model).values();
   }
 
   live(model) {
@@ -77,7 +75,7 @@ export class Store {
     const grants = [...this.all('Grant')].filter((p) => p.accountId === accountId);
     for (const { jti } of grants) {
       this.#revokeGrant(jti);
-      this.#entries.delete(`Grant:${jti}`);
+      this.#of('Grant').delete(jti);
     }
     return grants.length;
   }
@@ -105,18 +103,23 @@ export class Store {
       }));
   }
 
+  #of(model) {
+    if (!this.#models.has(model)) this.#models.set(model, new Map());
+    return this.#models.get(model);
+  }
+
   #upsert(model, id, payload) {
-    this.#entries.set(`${model}:${id}`, structuredClone(payload));
+    this.#of(model).set(id, structuredClone(payload));
     if (model === 'Session') this.#uids.set(payload.uid, id);
     if (payload.userCode) this.#userCodes.set(payload.userCode, id);
     if (payload.grantId) {
-      if (!this.#grants.has(payload.grantId)) this.#grants.set(payload.grantId, new Set());
-      this.#grants.get(payload.grantId).add(`${model}:${id}`);
+      if (!this.#grants.has(payload.grantId)) this.#grants.set(payload.grantId, []);
+      this.#grants.get(payload.grantId).push([model, id]);
     }
   }
 
   #find(model, id) {
-    const entry = structuredClone(this.#entries.get(`${model}:${id}`));
+    const entry = structuredClone(this.peek(model, id));
     // Within the grace a rotated refresh token looks unused, as with Logto.
     if (model === 'RefreshToken' && entry?.consumed && now() < entry.consumed + this.#settings.grace) {
       delete entry.consumed;
@@ -125,7 +128,7 @@ export class Store {
   }
 
   #revokeGrant(grant) {
-    for (const key of this.#grants.get(grant) ?? []) this.#entries.delete(key);
+    for (const [model, id] of this.#grants.get(grant) ?? []) this.#of(model).delete(id);
     this.#grants.delete(grant);
   }
 }
