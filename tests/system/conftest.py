@@ -6,10 +6,16 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
-from image import SUITES
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "idp"))
+
+from host import Host  # noqa: E402
+from image import SUITES  # noqa: E402
+from machine import Machine  # noqa: E402
+from provider import Provider  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,3 +31,47 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def suite(request: pytest.FixtureRequest) -> str:
     return str(request.config.getoption("--suite"))
+
+
+@pytest.fixture(scope="session")
+def packages(request: pytest.FixtureRequest) -> list[Path]:
+    paths = list(request.config.getoption("--deb"))
+    assert paths, "these tests need the package: --deb FILE"
+    return paths
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def machine(suite: str) -> Iterator[Machine]:
+    with Machine(suite) as booted:
+        yield booted
+
+
+@pytest.fixture(scope="session")
+def prepared(machine: Machine, provider: Provider, packages: list[Path]) -> Host:
+    host = Host(machine, provider)
+    host.set_up(packages)
+    return host
+
+
+@pytest.fixture
+def host(prepared: Host) -> Iterator[Host]:
+    prepared.begin()
+    yield prepared
+    prepared.end()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Lets fixtures know that their test failed, and shows the journal of the machine with it."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when == "call" and report.failed:
+        host = getattr(item, "funcargs", {}).get("host")
+        if host is not None:
+            report.sections.append(("journal of the machine", host.journal()[-20000:]))

@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import cgroup
 import image
@@ -155,13 +155,21 @@ class Machine:
 
     def install(self, *packages: Path) -> None:
         """Installs Debian packages, given as files, with apt and their dependencies."""
+        self._apt_install(packages)
+
+    def reinstall(self, *packages: Path) -> None:
+        """As an upgrade does: the same files again, with all maintainer scripts."""
+        self._apt_install(packages, "--reinstall")
+
+    def _apt_install(self, packages: Sequence[Path], *options: str) -> None:
         if not packages:
             return
         names = []
         for package in packages:
             shutil.copy(package, self.root / "var/tmp" / package.name)
             names.append(f"/var/tmp/{package.name}")
-        self.run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "install", *names, timeout=600)
+        self.run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "install", *options, *names,
+                 timeout=600)
 
     # parts
 
