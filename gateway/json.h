@@ -9,13 +9,14 @@
 
 #include "common/macro.h"
 
-static inline json_object *json_unref(json_object *object) {
-        json_object_put(object);
-        return NULL;
-}
+#define JSON_SIZE_MAX (256u * 1024u)
+
+/* Wipes every string of @object, because a token may be among them, and frees it. For the one who
+ * had it from json_read(); members belong to their object. */
+json_object *json_unref(json_object *object);
 DEFINE_CLEANUP(json_object, json_unref);
 
-/* 0, -EBADMSG for anything above, -ENOMEM. */
+/* 0, -EBADMSG for anything that is not as above or larger than JSON_SIZE_MAX, -ENOMEM. */
 int json_read(const char *bytes, size_t size, json_object **ret);
 
 /* Member @name of @object as a string of at most @max bytes. -ENOENT: absent or null;
