@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Debian roots for the booted machine, made once per suite and package list.
 
-An image is a tar file outside the tree. It holds a minimal Debian with systemd, D-Bus, sshd and the libraries the
-package needs, so that a machine is ready after unpacking it; nothing of the package itself is in it.
+An image is a tar file outside the tree. That of a machine holds a minimal Debian with systemd, D-Bus, sshd and the
+libraries the package needs, so that it is ready after unpacking; nothing of the package itself is in it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 SUITES = ("bookworm", "trixie", "sid")
 CACHE = Path(os.environ.get("OIDC_KEYRING_TEST_CACHE", "/var/cache/oidc-keyring-tests"))
@@ -43,40 +43,36 @@ APT_OPTIONS = (
 )
 
 
-def packages(suite: str) -> list[str]:
+def machine_packages(suite: str) -> list[str]:
     if suite == "bookworm":
-        return sorted(PACKAGES)
-    return sorted(RENAMED.get(name, name) for name in PACKAGES)
+        return list(PACKAGES)
+    return [RENAMED.get(name, name) for name in PACKAGES]
 
 
-def image_path(suite: str) -> Path:
-    recipe = "\n".join([suite, *packages(suite), *APT_OPTIONS])
-    return CACHE / f"{suite}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}.tar"
-
-
-def image(suite: str) -> Path:
-    """Returns the image of a suite, which is made first where it is missing."""
+def image(suite: str, purpose: str, packages: Sequence[str]) -> Path:
+    """Returns the image of a suite with these packages, which is made first where it is missing."""
     if suite not in SUITES:
         raise ValueError(f"unknown suite {suite!r}, known are {', '.join(SUITES)}")
 
-    path = image_path(suite)
-    with _locked(suite):
+    recipe = "\n".join([suite, *packages, *APT_OPTIONS])
+    stem = f"{suite}-{purpose}"
+    path = CACHE / f"{stem}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}.tar"
+    with _locked(stem):
         if not path.exists():
-            _build(suite, path)
-            _forget_others(suite, path)
+            _build(suite, packages, path)
+            _forget_others(stem, path)
     return path
 
 
-def unpack(suite: str, root: Path) -> None:
+def unpack(path: Path, root: Path) -> None:
     root.mkdir(mode=0o755)
-    subprocess.run(["tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf", image(suite), "-C", root],
-                   check=True)
+    subprocess.run(["tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf", path, "-C", root], check=True)
 
 
-def _build(suite: str, path: Path) -> None:
+def _build(suite: str, packages: Sequence[str], path: Path) -> None:
     part = path.with_suffix(".part")
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", "--skip=cleanup/apt/lists",
-               f"--include={','.join(packages(suite))}", *(f"--aptopt={option}" for option in APT_OPTIONS), suite, part]
+               f"--include={','.join(packages)}", *(f"--aptopt={option}" for option in APT_OPTIONS), suite, part]
     log = path.with_suffix(".log")
     with log.open("wb") as output:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
@@ -86,15 +82,15 @@ def _build(suite: str, path: Path) -> None:
     part.rename(path)
 
 
-def _forget_others(suite: str, path: Path) -> None:
-    for other in CACHE.glob(f"{suite}-*"):
+def _forget_others(stem: str, path: Path) -> None:
+    for other in CACHE.glob(f"{stem}-*"):
         if other.stem != path.stem:
             other.unlink()
 
 
 @contextmanager
-def _locked(suite: str) -> Iterator[None]:
+def _locked(stem: str) -> Iterator[None]:
     CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with (CACHE / f".{suite}.lock").open("w") as lock:
+    with (CACHE / f".{stem}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -51,7 +51,7 @@ class Machine:
         try:
             self._remove_home()  # of a run that was killed
             self._home.mkdir(mode=0o755)
-            image.unpack(self.suite, self.root)
+            image.unpack(image.image(self.suite, "machine", image.machine_packages(self.suite)), self.root)
             self._prepare()
             self.boot()
         except BaseException:
@@ -110,7 +110,7 @@ class Machine:
 
     def join(self) -> None:
         """To be called in a child before it becomes `enter_command`: makes it a part of the machine's groups."""
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent(signal.SIGKILL)
         self._group.enter_as_visitor(self.leader)
 
     def run(self, *argv: str, check: bool = True, input: str | None = None,
@@ -199,7 +199,7 @@ class Machine:
                 "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 
     def _become_nspawn(self) -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        die_with_parent()
         self._group.enter()
 
     def _await_ready(self, events: socket.socket) -> None:
@@ -225,6 +225,11 @@ class Machine:
         self._group.kill()
         if self._home.exists():
             shutil.rmtree(self._home)
+
+
+def die_with_parent(by: int = signal.SIGTERM) -> None:
+    """Called in a child: it gets this signal when its parent is gone."""
+    _libc.prctl(_PR_SET_PDEATHSIG, by)
 
 
 def free_port() -> int:

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""A clean Debian 12, the oldest that is supported, to build in: what is built there runs on later ones too.
+
+Nothing is installed on the host for it, and what the package's Build-Depends do not name is not there.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import cgroup
+import image
+from keys import UidBlock
+from machine import PATH, SCRATCH, die_with_parent
+
+SUITE = "bookworm"
+USER = "builder"
+# what building takes that Debian takes for granted, and what the checks of the sources need
+TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils", "python3-minimal",
+         "shellcheck", "xz-utils")
+LEFT_OUT = (".git", "node_modules", "build", "autom4te.cache", "__pycache__", "*.o", "*.lo", "*.la", ".libs", ".deps",
+            "config.status", "config.log", "Makefile")
+
+
+class BuildRoot:
+    """Use it as a context manager. `/work` in it holds what is built, and is gone afterwards."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        self._uids = UidBlock()
+        self.name = f"oidc-keyring-build-{self._uids.first}"
+        self._group = cgroup.MachineGroup(self.name)
+        self._home = SCRATCH / self.name
+        self.root = self._home / "root"
+
+    def __enter__(self) -> BuildRoot:
+        try:
+            self._remove_home()
+            self._home.mkdir(mode=0o755)
+            packages = [*TOOLS, *build_dependencies(self._tree / "debian/control")]
+            image.unpack(image.image(SUITE, "build", packages), self.root)
+            self._chroot("useradd", "-m", "-u", str(self._uids.first), USER)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._remove_home()
+        self._uids.release()
+
+    def copy_tree(self, name: str) -> Path:
+        """A copy of the tree's sources at /work/NAME, without what builds left in it. Returns it as the host sees it."""
+        target = self.root / "work" / name
+        target.mkdir(parents=True)
+        sources = subprocess.run(self._pack_command(), stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-xf", "-", "-C", target], input=sources, check=True)
+        self._chroot("chown", "-R", USER, "/work")
+        return target
+
+    def run(self, directory: str, script: str, log: Path, timeout: float = 1800) -> int:
+        """Runs a shell script as an ordinary user; its output is added to the log. Returns the exit status."""
+        command = [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}",
+                   f"--machine={self.name}", "--register=no", "--keep-unit", "--settings=no", "--as-pid2", "--pipe",
+                   "--system-call-filter=@keyring", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+                   f"--user={USER}", f"--chdir={directory}", "--setenv=LANG=C.UTF-8", "sh", "-ec", script]
+        with log.open("ab") as output:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                  start_new_session=True, preexec_fn=self._become_nspawn, timeout=timeout,
+                                  env={"PATH": PATH, "LANG": "C.UTF-8", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+        return done.returncode
+
+    def _become_nspawn(self) -> None:
+        die_with_parent()
+        self._group.enter()
+
+    def _pack_command(self) -> list[str]:
+        """Only what git knows or would add, where there is git; else all but what builds are known to leave."""
+        if (self._tree / ".git").exists() and shutil.which("git"):
+            listing = f"git -c safe.directory='*' -C {self._tree} ls-files -z --cached --others --exclude-standard"
+            return ["sh", "-ec", f"{listing} | tar -C {self._tree} --null --ignore-failed-read -T - -cf -"]
+        return ["tar", "-C", str(self._tree), *(f"--exclude={pattern}" for pattern in LEFT_OUT), "-cf", "-", "."]
+
+    def _chroot(self, *argv: str) -> None:
+        subprocess.run(["chroot", str(self.root), *argv], check=True, env={"PATH": PATH}, stdin=subprocess.DEVNULL,
+                       capture_output=True)
+
+    def _remove_home(self) -> None:
+        self._group.kill()
+        if self._home.exists():
+            shutil.rmtree(self._home)
+
+
+def build_dependencies(control: Path) -> list[str]:
+    """The names in Build-Depends; of alternatives the first, as the archive's builders take it."""
+    match = re.search(r"^Build-Depends:((?:.*\n)(?:[ \t].*\n)*)", control.read_text(), re.MULTILINE)
+    assert match, f"{control} has no Build-Depends"
+    clauses = (clause.split("|")[0].strip() for clause in match.group(1).split(","))
+    names = [re.split(r"[ (]", clause)[0] for clause in clauses if clause]
+    return ["debhelper" if name == "debhelper-compat" else name for name in names]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Builds everything from a tree and passes every test; the last line it prints is `N passed, N failed`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+sys.dont_write_bytecode = True
+
+from buildroot import BuildRoot  # noqa: E402
+from image import SUITES  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+TREE = HERE.parent.parent
+JOBS = os.cpu_count() or 1
+
+CONFIGURE = "cd /work/check && autoreconf -fi && mkdir build && cd build && ../configure --enable-werror"
+PACKAGE = f"DEB_BUILD_OPTIONS='nocheck parallel={JOBS}' dpkg-buildpackage -b -us -uc"
+AUTOMAKE_COUNTS = re.compile(r"^# (PASS|XFAIL|FAIL|XPASS|ERROR): +(\d+)$", re.MULTILINE)
+
+
+@dataclass
+class Result:
+    passed: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Result) -> Result:
+        return Result(self.passed + other.passed, self.failed + other.failed)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed"
+
+
+class Run:
+    """The steps, each with a log of its own, and what came of them."""
+
+    def __init__(self, logs: Path, suites: list[str]) -> None:
+        self.logs = logs
+        self.suites = suites
+        self.package: Path | None = None
+
+    def step(self, name: str, work: Callable[[Path], Result]) -> Result:
+        log = self.logs / f"{name}.log"
+        start = time.monotonic()
+        try:
+            result = work(log)
+        except Exception as error:  # one step that breaks does not hide what the others say
+            with log.open("a") as output:
+                output.write(f"\n{type(error).__name__}: {error}\n")
+            result = Result(0, 1)
+        if result.failed:
+            print(f"---- {log}\n{_tail(log)}\n----", flush=True)
+        print(f"{name}: {result} ({time.monotonic() - start:.0f} s)", flush=True)
+        return result
+
+    # building
+
+    def build(self, root: BuildRoot, thorough: bool) -> Result:
+        root.copy_tree("check")
+        total = self.step("configure", lambda log: _status(root.run("/work", CONFIGURE, log)))
+        total += self.step("compile", lambda log: self._make(root, f"-j{JOBS} all", log))
+        total += self.step("unit-tests", lambda log: self._unit_tests(root, log))
+        for target in ("check-format", "check-headers"):
+            total += self.step(target, lambda log, target=target: self._make(root, target, log))
+        total += self.step("shellcheck", lambda log: _status(root.run("/work/check", _SHELLCHECK, log)))
+        if thorough:
+            total += self.step("distcheck", lambda log: self._make(root, f"-j{JOBS} distcheck", log))
+            total += self.step("package", lambda log: self._build_package(root, log))
+        return total
+
+    def _make(self, root: BuildRoot, target: str, log: Path) -> Result:
+        return _status(root.run("/work/check/build", f"make {target}", log))
+
+    def _unit_tests(self, root: BuildRoot, log: Path) -> Result:
+        status = root.run("/work/check/build", f"make -j{JOBS} check", log)
+        counts = {name: int(number) for name, number in AUTOMAKE_COUNTS.findall(log.read_text(errors="replace"))}
+        failed = sum(counts.get(name, 0) for name in ("FAIL", "XPASS", "ERROR"))
+        passed = counts.get("PASS", 0) + counts.get("XFAIL", 0)
+        return Result(passed, failed or (1 if status or not passed else 0))
+
+    def _build_package(self, root: BuildRoot, log: Path) -> Result:
+        sources = root.copy_tree("package/oidc-keyring")
+        result = _status(root.run("/work/package/oidc-keyring", PACKAGE, log))
+        built = [path for path in sources.parent.glob("oidc-keyring_*.deb")]
+        if len(built) != 1:
+            raise RuntimeError(f"expected one package, found {[path.name for path in built]}")
+        self.package = Path(shutil.copy(built[0], self.logs))
+        return result
+
+    # testing
+
+    def provider_tests(self) -> Result:
+        return self.step("provider", lambda log: self._pytest(log, str(TREE / "tests/idp")))
+
+    def system_tests(self) -> Result:
+        with ThreadPoolExecutor(len(self.suites)) as pool:
+            return sum(pool.map(self._suite, self.suites), Result())
+
+    def _suite(self, suite: str) -> Result:
+        return self.step(f"system-{suite}", lambda log: self._pytest(
+            log, str(HERE), f"--suite={suite}", f"--deb={self.package}"))
+
+    def figures(self) -> Result:
+        def work(log: Path) -> Result:
+            with log.open("wb") as output:
+                done = subprocess.run([TREE / "tests/figures", "--deb", str(self.package)], stdin=subprocess.DEVNULL,
+                                      stdout=output, stderr=subprocess.STDOUT)
+            print(log.read_text(errors="replace"), flush=True)
+            return _status(done.returncode)
+        return self.step("figures", work)
+
+    def _pytest(self, log: Path, *argv: str) -> Result:
+        report = log.with_suffix(".xml")
+        with log.open("wb") as output:
+            done = subprocess.run(
+                ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--color=no", "--tb=short",
+                 f"--junit-xml={report}", *argv],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=HERE)
+        result = _junit(report)
+        if done.returncode != 0 and not result.failed:
+            result.failed = 1
+        return result
+
+
+_SHELLCHECK = ("grep -rlE '^#!/bin/(ba)?sh' --include='*' . | grep -v '^./build' "
+               "| xargs -r shellcheck -x -P .")
+
+
+def _status(returncode: int) -> Result:
+    return Result(0, 1) if returncode else Result(1, 0)
+
+
+def _junit(report: Path) -> Result:
+    result = Result()
+    for suite in xml.parse(report).getroot().iter("testsuite"):
+        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        result += Result(int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0)), bad)
+    return result
+
+
+def _tail(log: Path, lines: int = 120) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(nothing)"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="without the booted machines, the package and distcheck")
+    parser.add_argument("--suite", choices=SUITES, action="append", help="only this Debian, repeatable; default: all")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    logs = Path(tempfile.mkdtemp(prefix="oidc-keyring-run.", dir="/var/tmp"))
+    print(f"logs and reports are in {logs}", flush=True)
+    run = Run(logs, args.suite or list(SUITES))
+
+    with BuildRoot(TREE) as root:
+        total = run.build(root, thorough=not args.quick)
+    total += run.provider_tests()
+    if not args.quick and run.package is not None:
+        total += run.system_tests()
+        total += run.figures()
+
+    good = total.passed > 0 and not total.failed
+    if good:
+        shutil.rmtree(logs)
+    print(total, flush=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
