@@ -6,10 +6,14 @@ Nothing is installed on the host for it, and what the package's Build-Depends do
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 import cgroup
 import image
@@ -21,6 +25,7 @@ USER = "builder"
 # what building takes that Debian takes for granted, and what the checks of the sources need
 TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils", "python3-minimal",
          "shellcheck", "xz-utils")
+BUILD_PACKAGE = f"DEB_BUILD_OPTIONS='nocheck parallel={os.cpu_count() or 1}' dpkg-buildpackage -b -us -uc"
 LEFT_OUT = (".git", "node_modules", "build", "autom4te.cache", "__pycache__", "*.o", "*.lo", "*.la", ".libs", ".deps",
             "config.status", "config.log", "Makefile")
 
@@ -95,6 +100,29 @@ class BuildRoot:
         self._group.kill()
         if self._home.exists():
             shutil.rmtree(self._home)
+
+
+    def build_package(self, log: Path, target: Path) -> Path:
+        """Builds the Debian package of the tree and puts it into the target directory."""
+        sources = self.copy_tree("package/oidc-keyring")
+        if self.run("/work/package/oidc-keyring", BUILD_PACKAGE, log) != 0:
+            raise RuntimeError(f"the package was not built\n{log.read_text(errors='replace')[-4000:]}")
+        built = list(sources.parent.glob("oidc-keyring_*.deb"))
+        if len(built) != 1:
+            raise RuntimeError(f"expected one package, found {[path.name for path in built]}")
+        return Path(shutil.copy(built[0], target))
+
+
+@contextmanager
+def built_package(tree: Path, given: Path | None) -> Iterator[Path]:
+    """The package that was given, or else one that is built now and removed afterwards."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="oidc-keyring-package.", dir=SCRATCH) as target:
+        with BuildRoot(tree) as root:
+            package = root.build_package(Path(target) / "build.log", Path(target))
+        yield package
 
 
 def build_dependencies(control: Path) -> list[str]:

@@ -28,7 +28,6 @@ TREE = HERE.parent.parent
 JOBS = os.cpu_count() or 1
 
 CONFIGURE = "cd /work/check && autoreconf -fi && mkdir build && cd build && ../configure --enable-werror"
-PACKAGE = f"DEB_BUILD_OPTIONS='nocheck parallel={JOBS}' dpkg-buildpackage -b -us -uc"
 AUTOMAKE_COUNTS = re.compile(r"^# (PASS|XFAIL|FAIL|XPASS|ERROR): +(\d+)$", re.MULTILINE)
 
 
@@ -92,13 +91,8 @@ class Run:
         return Result(passed, failed or (1 if status or not passed else 0))
 
     def _build_package(self, root: BuildRoot, log: Path) -> Result:
-        sources = root.copy_tree("package/oidc-keyring")
-        result = _status(root.run("/work/package/oidc-keyring", PACKAGE, log))
-        built = [path for path in sources.parent.glob("oidc-keyring_*.deb")]
-        if len(built) != 1:
-            raise RuntimeError(f"expected one package, found {[path.name for path in built]}")
-        self.package = Path(shutil.copy(built[0], self.logs))
-        return result
+        self.package = root.build_package(log, self.logs)
+        return Result(1, 0)
 
     # testing
 
