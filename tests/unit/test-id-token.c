@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "gateway/id-token.h"
+#include "tests/unit/jose.h"
+
+#define NOW UINT64_C(1795262400)
+#define ISSUER "https://id.example.com"
+#define CLAIMS_BUT_SUB \
+        "\"iss\":\"" ISSUER "\",\"aud\":\"ssh-login\",\"exp\":1795262700,\"iat\":1795262390"
+#define CLAIMS "{" CLAIMS_BUT_SUB ",\"sub\":\"248289761001\",\"preferred_username\":\"alice\"}"
+#define HEADER "{\"alg\":\"ES256\",\"kid\":\"k\"}"
+
+static JoseKey key;
+static Jwks *jwks;
+
+static char *const all_algs[] = {(char *)"RS256",
+                                 (char *)"PS256",
+                                 (char *)"ES256",
+                                 (char *)"ES384",
+                                 (char *)"ES512",
+                                 (char *)"EdDSA",
+                                 NULL};
+
+static int verify_token(const char *token, IdToken **ret) {
+        const IdTokenExpectation expectation = {
+                .issuer = ISSUER,
+                .client_id = "ssh-login",
+                .algs = all_algs,
+                .now_usec = NOW * 1000000,
+        };
+        _cleanup_(secret_freep) Secret *secret = NULL;
+
+        assert(secret_new_copy(token, strlen(token), &secret) == 0);
+        return id_token_verify(secret, jwks, &expectation, ret);
+}
+
+/* Signs, verifies, and says what came of it. */
+static int verify_signed(const char *header, const char *payload) {
+        _cleanup_free_ char *token = jose_sign(&key, header, payload);
+        _cleanup_(id_token_freep) IdToken *id_token = NULL;
+        int r = verify_token(token, &id_token);
+
+        assert((r == 0) == (id_token != NULL));
+        return r;
+}
+
+static void test_good(void) {
+        _cleanup_free_ char *token = jose_sign(&key, HEADER, CLAIMS);
+        _cleanup_(id_token_freep) IdToken *id_token = NULL;
+
+        assert(verify_token(token, &id_token) == 0);
+        assert(streq(id_token_subject(id_token), "248289761001"));
+        assert(streq(id_token_claim(id_token, "preferred_username"), "alice"));
+        assert(!id_token_claim(id_token, "email"));
+        assert(!id_token_claim(id_token, "exp")); /* no string */
+}
+
+static void test_claims(void) {
+        static const struct {
+                int expected;
+                const char *payload;
+        } cases[] = {
+                {0, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\",\"azp\":\"ssh-login\"}"},
+                {0, "{\"iss\":\"" ISSUER "\",\"aud\":[\"ssh-login\"],\"exp\":1795262700,"
+                    "\"iat\":1795262390.5,\"sub\":\"x\"}"},
+                {ID_TOKEN_E_CLAIM, "{" CLAIMS_BUT_SUB "}"},
+                {ID_TOKEN_E_CLAIM, "{" CLAIMS_BUT_SUB ",\"sub\":\"\"}"},
+                {ID_TOKEN_E_CLAIM, "{" CLAIMS_BUT_SUB ",\"sub\":null}"},
+                {ID_TOKEN_E_CLAIM, "{" CLAIMS_BUT_SUB ",\"sub\":7}"},
+                {ID_TOKEN_E_CLAIM, "{" CLAIMS_BUT_SUB ",\"sub\":\"a\\nb\"}"},
+                {ID_TOKEN_E_MALFORMED, "{" CLAIMS_BUT_SUB ",\"sub\":\"a\\u0000b\"}"},
+                {ID_TOKEN_E_MALFORMED, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\",\"sub\":\"y\"}"},
+                {ID_TOKEN_E_MALFORMED, "[]"},
+                {ID_TOKEN_E_MALFORMED, "{"},
+                {ID_TOKEN_E_AUDIENCE, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\",\"azp\":\"other\"}"},
+                {ID_TOKEN_E_AUDIENCE, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\",\"azp\":null}"},
+#define WITH(iss, aud, exp, iat) \
+        "{\"iss\":" iss ",\"aud\":" aud ",\"exp\":" exp ",\"iat\":" iat ",\"sub\":\"x\"}"
+#define ISS "\"" ISSUER "\""
+#define AUD "\"ssh-login\""
+                {0, WITH(ISS, AUD, "1795262341", "1795262000")}, /* 59 s over: the skew */
+                {0, WITH(ISS, AUD, "1795262700", "1795262460")},
+                {ID_TOKEN_E_EXPIRED, WITH(ISS, AUD, "1795262340", "1795262000")},
+                {ID_TOKEN_E_EXPIRED, WITH(ISS, AUD, "0", "0")},
+                {ID_TOKEN_E_FUTURE, WITH(ISS, AUD, "1795262700", "1795262461")},
+                {ID_TOKEN_E_CLAIM, WITH(ISS, AUD, "-1", "0")},
+                {ID_TOKEN_E_CLAIM, WITH(ISS, AUD, "1e300", "0")},
+                {ID_TOKEN_E_CLAIM, WITH(ISS, AUD, "\"1795262700\"", "1795262390")},
+                {ID_TOKEN_E_CLAIM, WITH(ISS, AUD, "1795262700", "null")},
+                {ID_TOKEN_E_ISSUER, WITH("\"https://id.example.com/\"", AUD, "1795262700", "1")},
+                {ID_TOKEN_E_ISSUER, WITH("\"https://id.example.co\"", AUD, "1795262700", "1")},
+                {ID_TOKEN_E_ISSUER, WITH("\"\"", AUD, "1795262700", "1")},
+                {ID_TOKEN_E_ISSUER, WITH("null", AUD, "1795262700", "1")},
+                {ID_TOKEN_E_AUDIENCE, WITH(ISS, "\"ssh-logi\"", "1795262700", "1")},
+                {ID_TOKEN_E_AUDIENCE, WITH(ISS, "\"ssh-login2\"", "1795262700", "1")},
+                {ID_TOKEN_E_AUDIENCE, WITH(ISS, "[]", "1795262700", "1")},
+                {ID_TOKEN_E_AUDIENCE, WITH(ISS, "[[\"ssh-login\"]]", "1795262700", "1")},
+                {ID_TOKEN_E_AUDIENCE, WITH(ISS, "[\"ssh-login\",\"x\"]", "1795262700", "1")},
+                {ID_TOKEN_E_AUDIENCE, WITH(ISS, "{}", "1795262700", "1")},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int r = verify_signed(HEADER, cases[i].payload);
+
+                if (r != cases[i].expected)
+                        fprintf(stderr, "%d, not %d: %s\n", r, cases[i].expected, cases[i].payload);
+                assert(r == cases[i].expected);
+        }
+}
+
+static void test_headers(void) {
+        static const struct {
+                int expected;
+                const char *header;
+        } cases[] = {
+                {0, "{\"alg\":\"ES256\"}"},
+                {0, "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"},
+                {ID_TOKEN_E_MALFORMED, "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}"},
+                {ID_TOKEN_E_MALFORMED, "{\"alg\":\"ES256\",\"typ\":\"logout+jwt\"}"},
+                {ID_TOKEN_E_MALFORMED, "{\"alg\":\"ES256\",\"crit\":[\"exp\"],\"exp\":1}"},
+                {ID_TOKEN_E_MALFORMED, "{\"alg\":\"ES256\",\"alg\":\"none\"}"},
+                {ID_TOKEN_E_ALGORITHM, "{\"alg\":\"none\"}"},
+                {ID_TOKEN_E_ALGORITHM, "{\"alg\":\"None\"}"},
+                {ID_TOKEN_E_ALGORITHM, "{\"alg\":\"HS256\",\"kid\":\"k\"}"},
+                {ID_TOKEN_E_ALGORITHM, "{\"alg\":\"\"}"},
+                {ID_TOKEN_E_ALGORITHM, "{\"alg\":null}"},
+                {ID_TOKEN_E_ALGORITHM, "{}"},
+                {ID_TOKEN_E_UNKNOWN_KEY, "{\"alg\":\"ES256\",\"kid\":\"other\"}"},
+                {ID_TOKEN_E_MALFORMED, "{\"alg\":\"ES256\",\"kid\":1}"},
+                /* right key, another algorithm's name: the curve does not fit */
+                {ID_TOKEN_E_SIGNATURE, "{\"alg\":\"ES384\",\"kid\":\"k\"}"},
+                {ID_TOKEN_E_UNKNOWN_KEY, "{\"alg\":\"RS256\",\"kid\":\"k\"}"},
+                /* a key that the token brings along counts for nothing */
+                {ID_TOKEN_E_UNKNOWN_KEY, "{\"alg\":\"EdDSA\",\"jwk\":{\"kty\":\"OKP\"}}"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int r = verify_signed(cases[i].header, CLAIMS);
+
+                if (r != cases[i].expected)
+                        fprintf(stderr, "%d, not %d: %s\n", r, cases[i].expected, cases[i].header);
+                assert(r == cases[i].expected);
+        }
+}
+
+static void assert_refused(const char *token) {
+        IdToken *id_token = NULL;
+
+        assert(verify_token(token, &id_token) > 0 && !id_token);
+}
+
+/* Each character of a good token changed, dropped or doubled, and the parts put together wrongly.
+ */
+static void test_tampering(void) {
+        _cleanup_free_ char *token = jose_sign(&key, HEADER, CLAIMS);
+        _cleanup_free_ char *stripped = strdup(token);
+        size_t length = strlen(token);
+
+        for (size_t i = 0; i < length; i++) {
+                _cleanup_free_ char *changed = strdup(token), *longer = NULL;
+
+                changed[i] = changed[i] == 'A' ? 'B' : 'A';
+                assert_refused(changed);
+                memmove(changed + i, token + i + 1, length - i);
+                assert_refused(changed);
+                assert(asprintf(&longer, "%.*s%c%s", (int)i, token, token[i], token + i) > 0);
+                assert_refused(longer);
+        }
+        strrchr(stripped, '.')[1] = '\0';
+        assert_refused(stripped);
+        *strrchr(stripped, '.') = '\0';
+        assert_refused(stripped);
+        assert_refused("");
+        assert_refused("..");
+        assert_refused("a.b.c.d.e");
+}
+
+static void test_other_signer(void) {
+        JoseKey thief = jose_key_new("ES256", "k");
+        _cleanup_free_ char *token = jose_sign(&thief, HEADER, CLAIMS);
+
+        assert_refused(token);
+        jose_key_done(&thief);
+}
+
+static void test_algorithms_not_listed(void) {
+        char *const only[] = {(char *)"RS256", NULL};
+        const IdTokenExpectation expectation = {.issuer = ISSUER,
+                                                .client_id = "ssh-login",
+                                                .algs = only,
+                                                .now_usec = NOW * 1000000};
+        _cleanup_free_ char *token = jose_sign(&key, HEADER, CLAIMS);
+        _cleanup_(secret_freep) Secret *secret = NULL;
+        IdToken *none = NULL;
+
+        assert(secret_new_copy(token, strlen(token), &secret) == 0);
+        assert(id_token_verify(secret, jwks, &expectation, &none) == ID_TOKEN_E_ALGORITHM && !none);
+}
+
+static void test_oversized(void) {
+        _cleanup_free_ char *claim = malloc(70000), *payload = NULL;
+
+        assert(claim);
+        memset(claim, 'x', 69999);
+        claim[69999] = '\0';
+        assert(asprintf(&payload, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\",\"pad\":\"%s\"}", claim) > 0);
+        assert(verify_signed(HEADER, payload) == ID_TOKEN_E_MALFORMED);
+        claim[300] = '\0';
+        free(payload);
+        assert(asprintf(&payload, "{" CLAIMS_BUT_SUB ",\"sub\":\"%s\"}", claim) > 0);
+        assert(verify_signed(HEADER, payload) == ID_TOKEN_E_CLAIM);
+}
+
+int main(void) {
+        _cleanup_free_ char *set = NULL;
+
+        key = jose_key_new("ES256", "k");
+        set = jose_jwks(&key, 1);
+        assert(jwks_parse(set, strlen(set), &jwks) == 0);
+        test_good();
+        test_claims();
+        test_headers();
+        test_tampering();
+        test_other_signer();
+        test_algorithms_not_listed();
+        test_oversized();
+        jwks_free(jwks);
+        jose_key_done(&key);
+        return 0;
+}
