@@ -42,7 +42,8 @@ class Host:
         self.machine.install(*packages)
         for name, index in USERS.items():
             self.machine.add_user(name, index, PASSWORD)
-        shutil.copy(self.provider.ca_file, self.machine.root / CA_FILE.lstrip("/"))
+        if self.provider.ca_file:
+            shutil.copy(self.provider.ca_file, self.machine.root / CA_FILE.lstrip("/"))
         self._add_ssh_key()
         self.machine.sh("usermod -aG sudo alice")
 
@@ -80,7 +81,7 @@ class Host:
         """Writes the configuration: the one of a careful newcomer, with changes, or any text."""
         if text is None:
             keys: dict[str, str | None] = {"issuer": self.provider.issuer, "client_id": "ssh-login",
-                                           "ca_file": CA_FILE, **changes}
+                                           "ca_file": CA_FILE if self.provider.ca_file else None, **changes}
             lines = [f"{key} = {value}" for key, value in keys.items() if value is not None]
             text = "\n".join([f"[provider {ACCOUNT}]", *lines, ""])
         self.machine.write(CONFIGURATION, text)

@@ -108,13 +108,18 @@ class Run:
             log, str(HERE), f"--suite={suite}", f"--deb={self.package}"))
 
     def figures(self) -> Result:
-        def work(log: Path) -> Result:
-            with log.open("wb") as output:
-                done = subprocess.run([TREE / "tests/figures", "--deb", str(self.package)], stdin=subprocess.DEVNULL,
-                                      stdout=output, stderr=subprocess.STDOUT)
-            print(log.read_text(errors="replace"), flush=True)
-            return _status(done.returncode)
-        return self.step("figures", work)
+        result = self.step("figures", lambda log: self._command(log, "tests/figures"))
+        print((self.logs / "figures.log").read_text(errors="replace"), flush=True)
+        return result
+
+    def demo(self) -> Result:
+        return self.step("demo", lambda log: self._command(log, "tests/demo", "--auto"))
+
+    def _command(self, log: Path, name: str, *options: str) -> Result:
+        with log.open("wb") as output:
+            done = subprocess.run([TREE / name, *options, "--deb", str(self.package)], stdin=subprocess.DEVNULL,
+                                  stdout=output, stderr=subprocess.STDOUT)
+        return _status(done.returncode)
 
     def _pytest(self, log: Path, *argv: str) -> Result:
         report = log.with_suffix(".xml")
@@ -168,6 +173,7 @@ def main() -> int:
     total += run.provider_tests()
     if not args.quick and run.package is not None:
         total += run.system_tests()
+        total += run.demo()
         total += run.figures()
 
     good = total.passed > 0 and not total.failed

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import Sequence
+from typing import Sequence, TextIO
 
 import pexpect
 
@@ -20,14 +20,22 @@ class Terminal:
     def __init__(self, machine: Machine, *argv: str) -> None:
         command, *args = machine.enter_command(*argv)
         self._log: list[str] = []
+        self._echo: TextIO | None = None
         self._child = pexpect.spawn(command, args, preexec_fn=machine.join, timeout=PATIENCE, encoding="utf-8",
                                     codec_errors="replace", dimensions=(60, 120), cwd="/")
         self._child.logfile_read = self
         self._child.delaybeforesend = None
 
+    def echo_to(self, stream: TextIO) -> None:
+        """Shows what is on the screen from now on to somebody else, too."""
+        self._echo = stream
+
     # what pexpect wants of a log file
     def write(self, text: str) -> None:
         self._log.append(text)
+        if self._echo is not None:
+            self._echo.write(text)
+            self._echo.flush()
 
     def flush(self) -> None:
         pass
