@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/account.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/outcome.h"
+#include "daemon/bus-error.h"
+#include "daemon/kept-grant.h"
+#include "daemon/schedule.h"
+
+/* The kernel ends a key up to 2 s before its token: its timeout and the clock that it is counted by
+ * are both in whole seconds. */
+#define KEY_ROUNDING_USEC (2 * USEC_PER_SEC)
+#define TIMER_ACCURACY_MAX_USEC USEC_PER_SEC
+
+typedef enum AccountState {
+        ACCOUNT_FRESH,          /* the token is as the provider gave it, the next refresh is set */
+        ACCOUNT_REFRESHING,     /* one call of the gateway is in flight */
+        ACCOUNT_OFFLINE,        /* the last attempt failed for a reason that may pass */
+        ACCOUNT_LOGIN_REQUIRED, /* the grant is over; the token stays until it expires */
+        _ACCOUNT_STATE_MAX,
+} AccountState;
+
+typedef enum AccountEvent {
+        EVENT_REFRESH,    /* it is time, or somebody asked */
+        EVENT_RENEWED,    /* there is a new grant */
+        EVENT_FAILED,     /* there may be one later */
+        EVENT_LOGIN_OVER, /* there will be none */
+        EVENT_ENDED,      /* a token that cannot be renewed has expired */
+        _ACCOUNT_EVENT_MAX,
+} AccountEvent;
+
+typedef struct Waiter Waiter;
+struct Waiter {
+        Waiter *next;
+        AccountDone done;
+        void *userdata;
+};
+
+struct Account {
+        const AccountContext *context;
+        AccountState state;
+        KeptGrant kept;
+        char *last_error;
+
+        GatewayCall *call; /* while refreshing */
+        Waiter *waiters;
+        unsigned n_waiters;
+
+        sd_event_source *timer;
+        uint64_t next_usec; /* of the next refresh, 0: none */
+
+        int failure; /* the result of the last attempt */
+        Retry retry;
+        unsigned n_failures;
+        uint64_t attempt_usec;
+};
+
+static void account_enter_fresh(Account *account);
+static void account_enter_refreshing(Account *account);
+static void account_enter_offline(Account *account);
+static void account_enter_login_required(Account *account);
+
+static const struct {
+        const char *name;
+        void (*enter)(Account *account);
+} states[_ACCOUNT_STATE_MAX] = {
+        [ACCOUNT_FRESH] = {"fresh", account_enter_fresh},
+        [ACCOUNT_REFRESHING] = {"refreshing", account_enter_refreshing},
+        [ACCOUNT_OFFLINE] = {"offline", account_enter_offline},
+        [ACCOUNT_LOGIN_REQUIRED] = {"login-required", account_enter_login_required},
+};
+
+/* What may happen in which state. Whatever is not listed happens to nobody: a refresh that is in
+ * flight is not started twice, and a login that is over is not asked for again. */
+static const struct {
+        bool possible;
+        AccountState next;
+} transitions[_ACCOUNT_STATE_MAX][_ACCOUNT_EVENT_MAX] = {
+        [ACCOUNT_FRESH][EVENT_REFRESH] = {true, ACCOUNT_REFRESHING},
+        [ACCOUNT_FRESH][EVENT_RENEWED] = {true, ACCOUNT_FRESH},
+        [ACCOUNT_FRESH][EVENT_ENDED] = {true, ACCOUNT_LOGIN_REQUIRED},
+        [ACCOUNT_REFRESHING][EVENT_RENEWED] = {true, ACCOUNT_FRESH},
+        [ACCOUNT_REFRESHING][EVENT_FAILED] = {true, ACCOUNT_OFFLINE},
+        [ACCOUNT_REFRESHING][EVENT_LOGIN_OVER] = {true, ACCOUNT_LOGIN_REQUIRED},
+        [ACCOUNT_OFFLINE][EVENT_REFRESH] = {true, ACCOUNT_REFRESHING},
+        [ACCOUNT_OFFLINE][EVENT_RENEWED] = {true, ACCOUNT_FRESH},
+        [ACCOUNT_LOGIN_REQUIRED][EVENT_RENEWED] = {true, ACCOUNT_FRESH},
+};
+
+static void account_happens(Account *account, AccountEvent event) {
+        if (!transitions[account->state][event].possible)
+                return;
+        account->state = transitions[account->state][event].next;
+        states[account->state].enter(account);
+        account->context->changed(account->context->userdata, account);
+}
+
+/* Everybody who waited hears the same. The list is taken off first: who hears it may ask again. */
+static void account_answer(Account *account, int result, const char *message) {
+        Waiter *waiter = TAKE_PTR(account->waiters);
+
+        account->n_waiters = 0;
+        while (waiter) {
+                _cleanup_free_ Waiter *current = waiter;
+
+                waiter = waiter->next;
+                current->done(current->userdata, account, result, message);
+        }
+}
+
+static int account_wait(Account *account, AccountDone done, void *userdata) {
+        Waiter *waiter;
+
+        if (account->n_waiters >= ACCOUNT_WAITERS_MAX)
+                return -ENOBUFS;
+        waiter = malloc(sizeof(*waiter));
+        if (!waiter)
+                return -ENOMEM;
+        *waiter = (Waiter){.next = account->waiters, .done = done, .userdata = userdata};
+        account->waiters = waiter;
+        account->n_waiters++;
+        return 0;
+}
+
+static void account_set_error(Account *account, const char *message) {
+        free(account->last_error);
+        account->last_error = message ? strdup(message) : NULL;
+}
+
+static void account_set_timer(Account *account, uint64_t when_usec) {
+        uint64_t now = clock_boottime_usec(), accuracy = USEC_PER_MSEC;
+
+        /* As exact as it matters, so that the kernel can join it with other wake-ups. */
+        if (when_usec > now && (when_usec - now) / 100 > accuracy)
+                accuracy = (when_usec - now) / 100;
+        if (accuracy > TIMER_ACCURACY_MAX_USEC)
+                accuracy = TIMER_ACCURACY_MAX_USEC;
+        (void)sd_event_source_set_time_accuracy(account->timer, accuracy);
+        (void)sd_event_source_set_time(account->timer, when_usec);
+        (void)sd_event_source_set_enabled(account->timer, SD_EVENT_ONESHOT);
+}
+
+static void account_clear_timer(Account *account) {
+        account->next_usec = 0;
+        (void)sd_event_source_set_enabled(account->timer, SD_EVENT_OFF);
+}
+
+static void account_enter_fresh(Account *account) {
+        const Grant *grant = account->kept.grant;
+        uint64_t lifetime = grant->lifetime_usec, delay;
+
+        account->n_failures = 0;
+        account_clear_timer(account);
+        if (!account->kept.renewable) {
+                account_set_timer(account, grant->expires_usec);
+                return;
+        }
+        if (lifetime > grant->expires_usec) /* only a clock that began after the token did */
+                lifetime = grant->expires_usec;
+        delay = schedule_refresh_delay(lifetime, grant->refresh_at, account->context->random());
+        account->next_usec = grant->expires_usec - lifetime + delay;
+        account_set_timer(account, account->next_usec);
+}
+
+static void account_enter_offline(Account *account) {
+        uint64_t delay;
+
+        account->n_failures++;
+        delay = schedule_retry_delay(account->retry, account->n_failures,
+                                     account->context->random());
+        account->next_usec = clock_boottime_usec() + delay;
+        account_set_timer(account, account->next_usec);
+        if (account->n_failures == 1)
+                log_warning("%s: the token cannot be renewed at the moment: %s",
+                            account_name(account), account_last_error(account));
+}
+
+static void account_enter_login_required(Account *account) {
+        account_clear_timer(account);
+        log_notice("%s: a new login is needed: %s", account_name(account),
+                   account_last_error(account));
+}
+
+/* The gateway only ever answers with a newer state of what it was given. */
+static bool account_is_same_login(const Account *account, const Grant *grant) {
+        const Grant *old = account->kept.grant;
+
+        return streq(grant->account, old->account) && streq(grant->issuer, old->issuer) &&
+               streq(grant->subject, old->subject) && streq(grant->user, old->user);
+}
+
+static int account_take_renewed(Account *account, int grant_fd) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        int r;
+
+        r = grant_fd < 0 ? -EBADF : grant_unseal(grant_fd, &grant);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || !account_is_same_login(account, grant))
+                return OUTCOME_PROVIDER_ANSWER;
+        return kept_grant_replace(&account->kept, TAKE_PTR(grant));
+}
+
+/* docs/oidc-keyringd.8 has this table. What is not listed needs an administrator. */
+static const struct {
+        Outcome outcome;
+        AccountEvent event;
+        Retry retry;
+} judgements[] = {
+        {OUTCOME_SUCCESS, EVENT_RENEWED, RETRY_TRANSIENT},
+        {OUTCOME_NO_KEYRING, EVENT_RENEWED, RETRY_TRANSIENT},
+        {OUTCOME_LOGIN_REQUIRED, EVENT_LOGIN_OVER, RETRY_TRANSIENT},
+        {OUTCOME_USER_MISMATCH, EVENT_LOGIN_OVER, RETRY_TRANSIENT},
+        {OUTCOME_PROVIDER_UNREACHABLE, EVENT_FAILED, RETRY_TRANSIENT},
+        {OUTCOME_PROVIDER_BUSY, EVENT_FAILED, RETRY_TRANSIENT},
+        {OUTCOME_PROVIDER_ANSWER, EVENT_FAILED, RETRY_TRANSIENT},
+};
+
+static AccountEvent account_judge(int result, Retry *ret_retry) {
+        *ret_retry = result < 0 ? RETRY_TRANSIENT : RETRY_CONFIGURATION;
+        for (size_t i = 0; i < ELEMENTSOF(judgements); i++)
+                if ((int)judgements[i].outcome == result) {
+                        *ret_retry = judgements[i].retry;
+                        return judgements[i].event;
+                }
+        return EVENT_FAILED;
+}
+
+static void account_on_refreshed(void *userdata, int result, const char *message, int grant_fd) {
+        Account *account = userdata;
+        bool was_offline = account->n_failures > 0;
+        AccountEvent event;
+
+        account->call = gateway_call_free(account->call);
+        if (result == 0) {
+                result = account_take_renewed(account, grant_fd);
+                message = result > 0   ? outcome_message((Outcome)result)
+                          : result < 0 ? bus_error_gateway_message()
+                                       : NULL;
+        }
+        account_set_error(account, message);
+        account->failure = result;
+        event = account_judge(result, &account->retry);
+        if (event == EVENT_LOGIN_OVER && kept_grant_end_login(&account->kept) < 0)
+                account->kept.renewable = false;
+        if (event == EVENT_RENEWED && was_offline)
+                log_info("%s: the token could be renewed again", account_name(account));
+
+        account_happens(account, event);
+        account_answer(account, result, message);
+}
+
+static void account_enter_refreshing(Account *account) {
+        int r;
+
+        account_clear_timer(account);
+        account->attempt_usec = clock_boottime_usec();
+        r = gateway_call_new(&account->context->gateway, GATEWAY_REFRESH, account->kept.fd,
+                             account_on_refreshed, account, &account->call);
+        if (r < 0)
+                account_on_refreshed(account, r, bus_error_gateway_message(), -1);
+}
+
+static int account_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Account *account = userdata;
+
+        (void)source;
+        (void)usec;
+        if (!account->kept.renewable)
+                account_set_error(account,
+                                  "The token has expired and cannot be renewed. Log in again.");
+        account_happens(account, account->kept.renewable ? EVENT_REFRESH : EVENT_ENDED);
+        return 0;
+}
+
+int account_new(const AccountContext *context, Account **ret) {
+        _cleanup_(account_freep) Account *account = calloc(1, sizeof(*account));
+        int r;
+
+        if (!account)
+                return -ENOMEM;
+        account->context = context;
+        account->kept = (KeptGrant)KEPT_GRANT_INIT;
+        r = sd_event_add_time(context->event, &account->timer, CLOCK_BOOTTIME, UINT64_MAX, 0,
+                              account_on_timer, account);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(account->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(account);
+        return 0;
+}
+
+Account *account_free(Account *account) {
+        if (!account)
+                return NULL;
+        account_answer(account, OUTCOME_UNKNOWN_ACCOUNT, outcome_message(OUTCOME_UNKNOWN_ACCOUNT));
+        gateway_call_free(account->call);
+        sd_event_source_disable_unref(account->timer);
+        kept_grant_done(&account->kept);
+        free(account->last_error);
+        free(account);
+        return NULL;
+}
+
+/* A copy of what would have to be revoked; -1: nothing. */
+static int account_grant_to_revoke(const Account *account) {
+        if (!account->kept.grant || account->state == ACCOUNT_LOGIN_REQUIRED)
+                return -1;
+        return fcntl(account->kept.fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* There is a token; @result tells whether the keyring took it. */
+static void account_begin(Account *account, int result) {
+        account->failure = result;
+        account_set_error(account, result > 0 ? outcome_message((Outcome)result) : NULL);
+        account_happens(account, EVENT_RENEWED);
+        account_answer(account, result, account->last_error);
+}
+
+int account_install(Account *account, Grant *grant, RetirementDone done, void *userdata,
+                    Retirement **ret_old) {
+        _cleanup_(grant_freep) Grant *owned = grant;
+        _cleanup_close_ int old_fd = -1;
+        int r;
+
+        *ret_old = NULL;
+        if (account->kept.grant && kept_grant_has_refresh_token_of(&account->kept, grant))
+                return 0; /* the same login told twice; what is kept may be newer */
+        old_fd = account_grant_to_revoke(account);
+        r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
+        if (r < 0)
+                return r;
+        if (old_fd >= 0 && retirement_new(&account->context->gateway, TAKE_FD(old_fd),
+                                          TAKE_PTR(account->call), done, userdata, ret_old) < 0)
+                log_warning("%s: the former login could not be revoked", account_name(account));
+        account->state = ACCOUNT_FRESH; /* whatever was in flight belongs to the former login */
+        account_begin(account, r);
+        return 0;
+}
+
+void account_restore(Account *account, Grant *grant, uint64_t sequence, int fd) {
+        account_begin(account, kept_grant_restore(&account->kept, grant, sequence, fd));
+}
+
+static bool account_token_is_good(const Account *account, uint64_t min_valid_usec) {
+        uint64_t lifetime = account->kept.grant->lifetime_usec;
+        uint64_t remaining = kept_grant_remaining(&account->kept);
+
+        if (remaining < USEC_PER_SEC)
+                return false;
+        if (remaining >= KEY_ROUNDING_USEC && remaining >= min_valid_usec)
+                return true;
+        return remaining >= lifetime || schedule_token_is_young(lifetime, lifetime - remaining);
+}
+
+/* Why asking the provider would be of no use now: 0, or what to tell. */
+static int account_refusal(const Account *account) {
+        if (account->state == ACCOUNT_LOGIN_REQUIRED)
+                return OUTCOME_LOGIN_REQUIRED;
+        if (account->kept.renewable)
+                return 0;
+        return kept_grant_remaining(&account->kept) > 0 ? OUTCOME_NO_REFRESH_TOKEN
+                                                        : OUTCOME_LOGIN_REQUIRED;
+}
+
+void account_refresh(Account *account, AccountDone done, void *userdata) {
+        int r = account_refusal(account);
+
+        if (r == 0)
+                r = account_wait(account, done, userdata);
+        if (r != 0) {
+                done(userdata, account, r, r > 0 ? outcome_message((Outcome)r) : NULL);
+                return;
+        }
+        account_happens(account, EVENT_REFRESH);
+}
+
+void account_republish(Account *account) {
+        int32_t serial = account->kept.key_serial;
+        int r;
+
+        r = kept_grant_publish(&account->kept, true);
+        if (r != 0)
+                account_set_error(account, outcome_message(OUTCOME_NO_KEYRING));
+        if (r != 0 || serial != account->kept.key_serial)
+                account->context->changed(account->context->userdata, account);
+}
+
+void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone done,
+                       void *userdata) {
+        int32_t serial = account->kept.key_serial;
+        int r;
+
+        if (account_token_is_good(account, min_valid_usec)) {
+                r = kept_grant_publish(&account->kept, false);
+                if (serial != account->kept.key_serial)
+                        account->context->changed(account->context->userdata, account);
+                done(userdata, account, r, r > 0 ? outcome_message((Outcome)r) : NULL);
+                return;
+        }
+        if (account->state == ACCOUNT_OFFLINE &&
+            !schedule_retry_is_allowed(account->retry,
+                                       clock_boottime_usec() - account->attempt_usec)) {
+                done(userdata, account, account->failure, account->last_error);
+                return;
+        }
+        account_refresh(account, done, userdata);
+}
+
+int account_retire(Account *account, RetirementDone done, void *userdata, Retirement **ret) {
+        _cleanup_close_ int fd = account_grant_to_revoke(account);
+
+        *ret = NULL;
+        account_clear_timer(account);
+        kept_grant_wipe(&account->kept);
+        if (fd < 0)
+                return 0;
+        return retirement_new(&account->context->gateway, TAKE_FD(fd), TAKE_PTR(account->call),
+                              done, userdata, ret);
+}
+
+const Grant *account_grant(const Account *account) {
+        return account->kept.grant;
+}
+
+const char *account_name(const Account *account) {
+        return account->kept.grant->account;
+}
+
+const char *account_state_name(const Account *account) {
+        return states[account->state].name;
+}
+
+const char *account_last_error(const Account *account) {
+        return account->last_error ? account->last_error : "";
+}
+
+uint64_t account_next_refresh(const Account *account) {
+        return account->next_usec;
+}
+
+int32_t account_key_serial(const Account *account) {
+        return kept_grant_remaining(&account->kept) > 0 ? account->kept.key_serial : 0;
+}

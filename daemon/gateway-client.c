@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway-client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "daemon/bus-error.h"
+
+struct GatewayCall {
+        const char *member;
+        sd_bus *bus;
+        sd_bus_slot *slot;
+        sd_event_source *ending;
+        GatewayDone done;
+        void *userdata;
+        int result;
+        char *message;
+        int grant_fd;
+};
+
+static const struct {
+        const char *member;
+        uint64_t timeout_usec; /* above what the gateway itself allows a request */
+} methods[_GATEWAY_METHOD_MAX] = {
+        [GATEWAY_REFRESH] = {"Refresh", 90 * USEC_PER_SEC},
+        [GATEWAY_REVOKE] = {"Revoke", 6 * USEC_PER_SEC},
+};
+
+GatewayCall *gateway_call_free(GatewayCall *call) {
+        if (!call)
+                return NULL;
+        sd_event_source_disable_unref(call->ending);
+        sd_bus_slot_unref(call->slot);
+        /* What was sent must get out: a revocation may be the last thing this process does. */
+        sd_bus_flush_close_unref(call->bus);
+        closep(&call->grant_fd);
+        free(call->message);
+        free(call);
+        return NULL;
+}
+
+void gateway_call_redirect(GatewayCall *call, GatewayDone done, void *userdata) {
+        call->done = done;
+        call->userdata = userdata;
+}
+
+static int gateway_call_ended(sd_event_source *source, void *userdata) {
+        GatewayCall *call = userdata;
+        _cleanup_close_ int grant_fd = TAKE_FD(call->grant_fd);
+        _cleanup_free_ char *message = TAKE_PTR(call->message);
+
+        (void)source;
+        call->done(call->userdata, call->result, message, grant_fd);
+        return 0;
+}
+
+/* The end is told from the event loop: there the connection can be closed, which it cannot while
+ * it dispatches a reply, and whoever starts a call never hears back before it has it in hand. */
+static int gateway_call_end(GatewayCall *call, int result, const char *message) {
+        call->result = result;
+        free(call->message);
+        call->message = message ? strdup(message) : NULL;
+        return sd_event_source_set_enabled(call->ending, SD_EVENT_ONESHOT);
+}
+
+static int gateway_call_take_grant(GatewayCall *call, sd_bus_message *reply) {
+        int fd, r;
+
+        if (!streq(sd_bus_message_get_signature(reply, 1), "h"))
+                return 0;
+        r = sd_bus_message_read(reply, "h", &fd);
+        if (r < 0)
+                return r;
+        call->grant_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return call->grant_fd < 0 ? -errno : 0;
+}
+
+static int gateway_call_on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        GatewayCall *call = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        const char *message = NULL;
+        int result;
+
+        (void)ret_error;
+        if (error) {
+                result = bus_error_to_result(error, &message);
+                log_debug("%s of the gateway failed: %s", call->member, error->name);
+        } else {
+                result = gateway_call_take_grant(call, reply);
+                if (result < 0)
+                        message = bus_error_gateway_message();
+        }
+        return gateway_call_end(call, result, message);
+}
+
+static int gateway_open_system_bus(sd_bus **ret) {
+        return sd_bus_open_system_with_description(ret, "gateway");
+}
+
+static int gateway_call_send(GatewayCall *call, const GatewayClient *client, GatewayMethod method,
+                             int grant_fd) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        int r;
+
+        r = client->open ? client->open(client->userdata, &call->bus)
+                         : gateway_open_system_bus(&call->bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_attach_event(call->bus, client->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_call(call->bus, &message, GATEWAY_BUS_NAME,
+                                           GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE, call->member);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(message, "h", grant_fd);
+        if (r < 0)
+                return r;
+        return sd_bus_call_async(call->bus, &call->slot, message, gateway_call_on_reply, call,
+                                 methods[method].timeout_usec);
+}
+
+int gateway_call_new(const GatewayClient *client, GatewayMethod method, int grant_fd,
+                     GatewayDone done, void *userdata, GatewayCall **ret) {
+        _cleanup_(gateway_call_freep) GatewayCall *call = calloc(1, sizeof(*call));
+        int r;
+
+        if (!call)
+                return -ENOMEM;
+        call->grant_fd = -1;
+        call->member = methods[method].member;
+        gateway_call_redirect(call, done, userdata);
+        r = sd_event_add_defer(client->event, &call->ending, gateway_call_ended, call);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(call->ending, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        r = gateway_call_send(call, client, method, grant_fd);
+        if (r < 0) {
+                (void)log_debug_errno(r, "%s of the gateway could not be called", call->member);
+                r = gateway_call_end(call, r, bus_error_gateway_message());
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(call);
+        return 0;
+}

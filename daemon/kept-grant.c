@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/kept-grant.h"
+
+#include <errno.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/outcome.h"
+#include "common/token-key.h"
+#include "daemon/fd-store.h"
+
+#define KEY_TIMEOUT_MAX_USEC (UINT64_C(365) * 86400 * USEC_PER_SEC)
+
+void kept_grant_done(KeptGrant *kept) {
+        kept->grant = grant_free(kept->grant);
+        closep(&kept->fd);
+        kept->fd = -1;
+}
+
+uint64_t kept_grant_remaining(const KeptGrant *kept) {
+        uint64_t now = clock_boottime_usec();
+
+        return kept->grant && kept->grant->expires_usec > now ? kept->grant->expires_usec - now : 0;
+}
+
+static int kept_grant_write_key(KeptGrant *kept, const Secret *token) {
+        uint64_t remaining = kept_grant_remaining(kept);
+        int r;
+
+        kept->key_serial = 0;
+        if (remaining < USEC_PER_SEC) {
+                (void)token_key_remove(kept->grant->account);
+                return 0;
+        }
+        if (remaining > KEY_TIMEOUT_MAX_USEC)
+                remaining = KEY_TIMEOUT_MAX_USEC;
+        r = token_key_publish(kept->grant->account, token, remaining, &kept->key_serial);
+        if (r < 0) {
+                if (!kept->keyring_failed)
+                        (void)log_warning_errno(r, "%s: the token cannot be put into the keyring",
+                                                kept->grant->account);
+                kept->keyring_failed = true;
+                return OUTCOME_NO_KEYRING;
+        }
+
+        kept->keyring_failed = false;
+        return 0;
+}
+
+static void kept_grant_strip(Grant *grant) {
+        grant->access_token = secret_free(grant->access_token);
+        grant->refresh_token = secret_free(grant->refresh_token);
+}
+
+static void kept_grant_hold(KeptGrant *kept, Grant *grant, int fd) {
+        kept_grant_done(kept);
+        kept->grant = grant;
+        kept->fd = fd;
+        kept->renewable = grant->refresh_token;
+}
+
+/* A store that does not answer must not cost the session its token: then the older grant stays
+ * stored as well, and the gateway's idempotence covers the time between. */
+static void kept_grant_drop_older(KeptGrant *kept) {
+        while (kept->oldest_sequence < kept->sequence)
+                fd_store_remove(kept->grant->account, kept->oldest_sequence++);
+}
+
+int kept_grant_replace(KeptGrant *kept, Grant *grant) {
+        _cleanup_(grant_freep) Grant *owned = grant;
+        _cleanup_close_ int fd = -1;
+        int stored, r;
+
+        /* Sealed anew: the service manager takes a file only once, and what we store must not be
+         * the same open file that somebody else may store or has stored. */
+        r = grant_seal(grant, &fd);
+        if (r < 0)
+                return r;
+        kept->sequence++;
+        stored = fd_store_push(grant->account, kept->sequence, fd);
+        if (stored < 0)
+                (void)log_warning_errno(stored, "%s: the grant may not survive a restart",
+                                        grant->account);
+
+        kept_grant_hold(kept, TAKE_PTR(owned), TAKE_FD(fd));
+        r = kept_grant_write_key(kept, grant->access_token);
+        kept_grant_strip(kept->grant);
+        if (stored >= 0)
+                kept_grant_drop_older(kept);
+        return r;
+}
+
+int kept_grant_restore(KeptGrant *kept, Grant *grant, uint64_t sequence, int fd) {
+        int r;
+
+        kept_grant_hold(kept, grant, fd);
+        kept->sequence = kept->oldest_sequence = sequence;
+        /* Even if there is a key: it may hold the token before this one, or have lost its timeout
+         * to a crash between the two calls that write it. */
+        r = kept_grant_write_key(kept, grant->access_token);
+        kept_grant_strip(kept->grant);
+        return r;
+}
+
+int kept_grant_publish(KeptGrant *kept, bool again) {
+        _cleanup_(grant_freep) Grant *whole = NULL;
+        int32_t serial = 0;
+        int r;
+
+        if (!again && token_key_find(kept->grant->account, &serial) == 0) {
+                kept->key_serial = serial;
+                return 0;
+        }
+        r = grant_unseal(kept->fd, &whole);
+        if (r < 0)
+                return r;
+        return kept_grant_write_key(kept, whole->access_token);
+}
+
+int kept_grant_end_login(KeptGrant *kept) {
+        _cleanup_(grant_freep) Grant *whole = NULL;
+        int r;
+
+        r = grant_unseal(kept->fd, &whole);
+        if (r < 0)
+                return r;
+        whole->refresh_token = secret_free(whole->refresh_token);
+        return kept_grant_replace(kept, TAKE_PTR(whole));
+}
+
+void kept_grant_wipe(KeptGrant *kept) {
+        int r;
+
+        r = token_key_remove(kept->grant->account);
+        if (r < 0 && r != -ENOKEY)
+                (void)log_debug_errno(r, "%s: the key cannot be removed", kept->grant->account);
+        kept->key_serial = 0;
+        kept_grant_drop_older(kept);
+        fd_store_remove(kept->grant->account, kept->sequence);
+}
+
+bool kept_grant_has_refresh_token_of(const KeptGrant *kept, const Grant *grant) {
+        _cleanup_(grant_freep) Grant *whole = NULL;
+
+        if (!kept->renewable || !grant->refresh_token || grant_unseal(kept->fd, &whole) < 0)
+                return false;
+        return secret_equal(whole->refresh_token, grant->refresh_token);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* KeptGrant: the newest grant of an account where it is kept: its sealed memfd here and in the fd
+ * store, its access token in the keyring. The tokens are in this process's memory only while they
+ * are on their way from one to the other. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/grant.h"
+
+/* To be embedded; fd is -1 before the first grant. */
+typedef struct KeptGrant {
+        Grant *grant; /* without its tokens; NULL before the first */
+        int fd;
+        bool renewable;           /* it has a refresh token */
+        bool keyring_failed;      /* and that has been logged */
+        uint64_t sequence;        /* of fd in the fd store */
+        uint64_t oldest_sequence; /* what the fd store may hold of this account begins here */
+        int32_t key_serial;       /* 0: no key */
+} KeptGrant;
+
+#define KEPT_GRANT_INIT \
+        { .fd = -1 }
+
+void kept_grant_done(KeptGrant *kept);
+
+/* A newer grant: into the fd store, then its token into the keyring, then the older one out of the
+ * fd store. Takes @grant over. 0; OUTCOME_NO_KEYRING: kept, but not published; -errno: nothing has
+ * changed. */
+int kept_grant_replace(KeptGrant *kept, Grant *grant);
+
+/* Begins with a grant that lies in the fd store already. Takes over @grant and @fd. 0 or
+ * OUTCOME_NO_KEYRING. */
+int kept_grant_restore(KeptGrant *kept, Grant *grant, uint64_t sequence, int fd);
+
+/* Makes sure of the key: @again writes it even if it is there. 0, OUTCOME_NO_KEYRING, -errno. */
+int kept_grant_publish(KeptGrant *kept, bool again);
+
+/* The login is over: forgets the refresh token. The access token stays until it expires. */
+int kept_grant_end_login(KeptGrant *kept);
+
+/* Takes key and stored grant away. */
+void kept_grant_wipe(KeptGrant *kept);
+
+/* Whether @grant has the very refresh token that is kept already. */
+bool kept_grant_has_refresh_token_of(const KeptGrant *kept, const Grant *grant);
+
+/* What is left of the access token's life, 0 when it is over. */
+uint64_t kept_grant_remaining(const KeptGrant *kept);

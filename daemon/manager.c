@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/manager.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/account-bus.h"
+#include "daemon/fd-store.h"
+
+#define LEAVE_USEC (5 * USEC_PER_SEC)
+
+/* One Logout, which may be of several accounts. */
+typedef struct Logout {
+        ManagerDone done;
+        void *userdata;
+        size_t n_pending;
+        int result;
+        char *message;
+} Logout;
+
+typedef struct Retiring {
+        Manager *manager;
+        Retirement *retirement; /* NULL: a free place */
+        Logout *logout;         /* NULL: nobody waits */
+} Retiring;
+
+struct Manager {
+        sd_bus *bus;
+        AccountContext context;
+        Account *accounts[MANAGER_ACCOUNTS_MAX];
+        size_t n_accounts;
+        Retiring retiring[MANAGER_RETIREMENTS_MAX];
+        size_t n_retiring;
+        sd_event_source *deadline;
+        bool leaving;
+};
+
+static uint64_t manager_random(void) {
+        uint64_t random = 0;
+
+        /* Only spreads the load: nothing depends on its being there. */
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+                return clock_boottime_usec();
+        return random;
+}
+
+static bool manager_has(const Manager *manager, const Account *account) {
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                if (manager->accounts[i] == account)
+                        return true;
+        return false;
+}
+
+static void manager_on_changed(void *userdata, const Account *account) {
+        Manager *manager = userdata;
+
+        if (manager_has(manager, account)) /* else it has not been announced yet */
+                account_bus_emit_changed(manager->bus, account);
+}
+
+int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata, sd_bus **ret),
+                void *userdata, Manager **ret) {
+        Manager *manager = calloc(1, sizeof(*manager));
+
+        if (!manager)
+                return -ENOMEM;
+        manager->bus = sd_bus_ref(bus);
+        manager->context = (AccountContext){
+                .event = sd_event_ref(event),
+                .gateway = {.event = event, .open = gateway_open, .userdata = userdata},
+                .random = manager_random,
+                .changed = manager_on_changed,
+                .userdata = manager,
+        };
+        *ret = manager;
+        return 0;
+}
+
+static Logout *logout_free(Logout *logout) {
+        free(logout->message);
+        free(logout);
+        return NULL;
+}
+
+/* One part of it is over; after the last one it is told. */
+static void logout_part(Logout *logout, int result, const char *message) {
+        if (result != 0 && logout->result == 0) {
+                logout->result = result;
+                logout->message = message ? strdup(message) : NULL;
+        }
+        if (--logout->n_pending > 0)
+                return;
+        logout->done(logout->userdata, logout->result, logout->message);
+        logout_free(logout);
+}
+
+Manager *manager_free(Manager *manager) {
+        if (!manager)
+                return NULL;
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                account_free(manager->accounts[i]);
+        for (size_t i = 0; i < MANAGER_RETIREMENTS_MAX; i++) {
+                retirement_free(manager->retiring[i].retirement);
+                if (manager->retiring[i].logout)
+                        logout_part(manager->retiring[i].logout, -ESHUTDOWN, NULL);
+        }
+        sd_event_source_disable_unref(manager->deadline);
+        sd_event_unref(manager->context.event);
+        sd_bus_unref(manager->bus);
+        free(manager);
+        return NULL;
+}
+
+static void manager_maybe_exit(Manager *manager) {
+        if (manager->leaving && manager->n_retiring == 0)
+                (void)sd_event_exit(manager->context.event, 0);
+}
+
+static void manager_on_retired(void *userdata, Retirement *retirement, int result,
+                               const char *message) {
+        Retiring *retiring = userdata;
+        Manager *manager = retiring->manager;
+        Logout *logout = TAKE_PTR(retiring->logout);
+
+        if (result != 0)
+                log_warning("A login could not be revoked: %s",
+                            message ? message : "out of memory");
+        retiring->retirement = retirement_free(retirement);
+        manager->n_retiring--;
+        if (logout)
+                logout_part(logout, result, message);
+        manager_maybe_exit(manager);
+}
+
+/* A place for what has to be revoked; NULL: none left. It is taken by setting its retirement. */
+static Retiring *manager_retiring(Manager *manager) {
+        for (size_t i = 0; i < MANAGER_RETIREMENTS_MAX; i++) {
+                Retiring *retiring = &manager->retiring[i];
+
+                if (!retiring->retirement) {
+                        retiring->manager = manager;
+                        return retiring;
+                }
+        }
+        return NULL;
+}
+
+Account *manager_find(const Manager *manager, const char *name) {
+        if (*name == '\0')
+                return manager->n_accounts == 1 ? manager->accounts[0] : NULL;
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                if (streq(account_name(manager->accounts[i]), name))
+                        return manager->accounts[i];
+        return NULL;
+}
+
+static void manager_insert(Manager *manager, Account *account) {
+        manager->accounts[manager->n_accounts++] = account;
+        account_bus_emit_added(manager->bus, account);
+}
+
+static int manager_add_new(Manager *manager, Grant *grant, Account **ret) {
+        _cleanup_(grant_freep) Grant *owned = grant;
+        _cleanup_(account_freep) Account *account = NULL;
+        Retirement *none = NULL;
+        int r;
+
+        if (manager->n_accounts >= MANAGER_ACCOUNTS_MAX)
+                return -ENOBUFS;
+        r = account_new(&manager->context, &account);
+        if (r < 0)
+                return r;
+        r = account_install(account, TAKE_PTR(owned), NULL, NULL, &none);
+        if (r < 0)
+                return r;
+
+        *ret = account;
+        manager_insert(manager, TAKE_PTR(account));
+        return 0;
+}
+
+int manager_add_grant(Manager *manager, int fd, Account **ret) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        Account *account;
+        Retiring *retiring;
+        int r;
+
+        if (manager->leaving)
+                return -ESHUTDOWN;
+        r = grant_unseal(fd, &grant);
+        if (r < 0)
+                return r;
+        account = manager_find(manager, grant->account);
+        if (!account)
+                return manager_add_new(manager, TAKE_PTR(grant), ret);
+
+        retiring = manager_retiring(manager);
+        if (!retiring)
+                return -ENOBUFS;
+        r = account_install(account, TAKE_PTR(grant), manager_on_retired, retiring,
+                            &retiring->retirement);
+        if (r < 0)
+                return r;
+        if (retiring->retirement)
+                manager->n_retiring++;
+
+        *ret = account;
+        return 0;
+}
+
+static int manager_restore_grant(Manager *manager, StoredGrant *stored) {
+        _cleanup_(account_freep) Account *account = NULL;
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        int r;
+
+        if (manager->n_accounts >= MANAGER_ACCOUNTS_MAX)
+                return -ENOBUFS;
+        r = grant_unseal(stored->fd, &grant);
+        if (r < 0)
+                return r;
+        if (!streq(grant->account, stored->account))
+                return -EBADMSG;
+        r = account_new(&manager->context, &account);
+        if (r < 0)
+                return r;
+        account_restore(account, TAKE_PTR(grant), stored->sequence, TAKE_FD(stored->fd));
+        manager_insert(manager, TAKE_PTR(account));
+        return 0;
+}
+
+int manager_restore(Manager *manager) {
+        StoredGrant *stored = NULL;
+        size_t n = 0;
+        int r;
+
+        r = fd_store_load(&stored, &n);
+        if (r < 0)
+                return r;
+        /* Sorted: of each account the newest comes first, and the others are dropped. */
+        for (size_t i = 0; i < n; i++) {
+                if (!manager_find(manager, stored[i].account)) {
+                        r = manager_restore_grant(manager, &stored[i]);
+                        if (r >= 0)
+                                continue;
+                        (void)log_warning_errno(r, "%s: a stored grant cannot be taken up",
+                                                stored[i].account);
+                }
+                fd_store_remove(stored[i].account, stored[i].sequence);
+        }
+        fd_store_grants_free(stored, n);
+        return 0;
+}
+
+/* Out of the list and off the bus; the grant goes to a retirement that @logout waits for. */
+static void manager_end_account(Manager *manager, Account *account, Logout *logout) {
+        Retiring *retiring = manager_retiring(manager);
+        int r;
+
+        account_bus_emit_removed(manager->bus, account); /* while it can still be found there */
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                if (manager->accounts[i] == account)
+                        manager->accounts[i] = manager->accounts[--manager->n_accounts];
+        r = retiring ? account_retire(account, manager_on_retired, retiring, &retiring->retirement)
+                     : -ENOBUFS;
+        if (r < 0)
+                (void)log_warning_errno(r, "%s: the login could not be revoked",
+                                        account_name(account));
+        if (r >= 0 && retiring->retirement) {
+                manager->n_retiring++;
+                retiring->logout = logout;
+                logout->n_pending++;
+        }
+        account_free(account);
+}
+
+int manager_logout(Manager *manager, Account *account, ManagerDone done, void *userdata) {
+        Logout *logout = calloc(1, sizeof(*logout));
+
+        if (!logout)
+                return -ENOMEM;
+        *logout = (Logout){.done = done, .userdata = userdata, .n_pending = 1};
+        if (account)
+                manager_end_account(manager, account, logout);
+        while (!account && manager->n_accounts > 0)
+                manager_end_account(manager, manager->accounts[0], logout);
+        logout_part(logout, 0, NULL);
+        return 0;
+}
+
+static int manager_on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *manager = userdata;
+
+        (void)usec;
+        log_warning("%zu logins could not be revoked in time", manager->n_retiring);
+        return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static void manager_ignore(void *userdata, int result, const char *message) {
+        (void)userdata;
+        (void)result; /* logged where it happened */
+        (void)message;
+}
+
+void manager_leave(Manager *manager, bool restart) {
+        sd_event *event = manager->context.event;
+        size_t i = 0;
+        int r;
+
+        if (restart || manager->leaving) {
+                (void)sd_event_exit(event, 0);
+                return;
+        }
+        manager->leaving = true;
+        while (i < manager->n_accounts) {
+                Account *account = manager->accounts[i];
+
+                if (account_grant(account)->keep_on_logout)
+                        i++;
+                else if (manager_logout(manager, account, manager_ignore, NULL) < 0)
+                        break;
+        }
+        r = sd_event_add_time_relative(event, &manager->deadline, CLOCK_BOOTTIME, LEAVE_USEC, 0,
+                                       manager_on_deadline, manager);
+        if (r < 0)
+                (void)sd_event_exit(event, 0);
+        manager_maybe_exit(manager);
+}
+
+size_t manager_n_accounts(const Manager *manager) {
+        return manager->n_accounts;
+}
+
+Account *manager_account(const Manager *manager, size_t i) {
+        return manager->accounts[i];
+}
+
+sd_bus *manager_bus(const Manager *manager) {
+        return manager->bus;
+}

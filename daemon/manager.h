@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Manager: the accounts of one user, what is being revoked, and the way out. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/account.h"
+
+/* Each takes one place in the fd store, two while it is renewed. */
+#define MANAGER_ACCOUNTS_MAX 32u
+#define MANAGER_RETIREMENTS_MAX 64u
+
+typedef struct Manager Manager;
+
+/* A logout of one or all accounts: 0, or the first failure to revoke with its sentence. */
+typedef void (*ManagerDone)(void *userdata, int result, const char *message);
+
+/* @bus: the connection to serve on, already attached to @event; @gateway_open and @userdata as in
+ * GatewayClient. Nothing is served before manager_export() of manager-bus.h. */
+int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata, sd_bus **ret),
+                void *userdata, Manager **ret);
+Manager *manager_free(Manager *manager);
+DEFINE_CLEANUP(Manager, manager_free);
+
+/* Takes the grants up that the service manager kept. */
+int manager_restore(Manager *manager);
+
+/* A descriptor from a login; it stays the caller's. -EBADF, -EBADMSG: not a grant; -ENOBUFS: too
+ * many accounts; -ESHUTDOWN: on the way out. */
+int manager_add_grant(Manager *manager, int fd, Account **ret);
+
+/* @name "": the only one. NULL: none of that name, or not clear. */
+Account *manager_find(const Manager *manager, const char *name);
+size_t manager_n_accounts(const Manager *manager);
+Account *manager_account(const Manager *manager, size_t i);
+
+/* Ends accounts and calls @done once all is revoked or has failed; NULL: all. */
+int manager_logout(Manager *manager, Account *account, ManagerDone done, void *userdata);
+
+/* Ends the event loop: at once with everything kept for the next process if @restart, else when
+ * every grant that is not to be kept has been revoked, but within 5 s. */
+void manager_leave(Manager *manager, bool restart);
+
+sd_bus *manager_bus(const Manager *manager);

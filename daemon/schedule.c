@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/schedule.h"
+
+#include "common/clock.h"
+#include "common/macro.h"
+
+#define MARGIN_USEC (60 * USEC_PER_SEC)
+#define KEY_ROUNDING_USEC (2 * USEC_PER_SEC)
+#define FLOOR_USEC (5 * USEC_PER_SEC)
+#define YOUNG_USEC (30 * USEC_PER_SEC)
+
+static const struct {
+        uint64_t first_usec;
+        uint64_t max_usec;
+        uint64_t asked_usec; /* a caller may cause an attempt after this */
+} retries[_RETRY_MAX] = {
+        [RETRY_TRANSIENT] = {2 * USEC_PER_SEC, 300 * USEC_PER_SEC, 5 * USEC_PER_SEC},
+        [RETRY_CONFIGURATION] = {300 * USEC_PER_SEC, 3600 * USEC_PER_SEC, 60 * USEC_PER_SEC},
+};
+
+static uint64_t min_u64(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b) {
+        return a > b ? a : b;
+}
+
+static uint64_t spread(uint64_t low, uint64_t high, uint64_t random) {
+        return low + random % (high - low + 1);
+}
+
+uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random) {
+        uint64_t margin, latest, floor, target;
+
+        margin = min_u64(MARGIN_USEC, lifetime_usec / 4) +
+                 min_u64(KEY_ROUNDING_USEC, lifetime_usec / 5);
+        latest = lifetime_usec - margin;
+        floor = min_u64(FLOOR_USEC, lifetime_usec / 2); /* always below latest */
+
+        target = lifetime_usec / 100 * min_u64(refresh_at, 100);
+        target = max_u64(min_u64(target, latest), floor);
+        return spread(max_u64(target - target / 10, floor), min_u64(target + target / 10, latest),
+                      random);
+}
+
+uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random) {
+        uint64_t delay = retries[retry].first_usec;
+
+        for (unsigned i = 1; i < n_failures && delay < retries[retry].max_usec; i++)
+                delay *= 2;
+        delay = min_u64(delay, retries[retry].max_usec);
+        return spread(delay / 2, delay, random);
+}
+
+bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec) {
+        return since_attempt_usec >= retries[retry].asked_usec;
+}
+
+bool schedule_token_is_young(uint64_t lifetime_usec, uint64_t age_usec) {
+        return age_usec < min_u64(YOUNG_USEC, lifetime_usec / 10);
+}

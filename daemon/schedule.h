@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* When the next refresh is due. Pure functions of what they are given, so that a test or a
+ * simulation can walk through years of them; @random is any uniformly distributed number. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What kind of trouble a refresh met, as far as trying again is concerned. */
+typedef enum Retry {
+        RETRY_TRANSIENT,     /* network, provider or our own bus: soon again, up to 5 min apart */
+        RETRY_CONFIGURATION, /* an administrator has to act: from 5 min up to an hour apart */
+        _RETRY_MAX,
+} Retry;
+
+/* From the token's birth to its refresh: @refresh_at percent of its life, 10 % up or down, but 60 s
+ * (and what the kernel's whole seconds take off the key) before its end where the life allows that,
+ * a quarter of the life where it does not; and no sooner than 5 s, or half the life. */
+uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random);
+
+/* From the @n_failures-th failure in a row (1 is the first) to the next attempt. */
+uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random);
+
+/* Whether a caller who needs a token may cause an attempt before the back-off is over. */
+bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec);
+
+/* Whether a token is so young that another refresh would bring nothing better: whoever asks for
+ * more validity than the provider gives must not cause a refresh with each call. */
+bool schedule_token_is_young(uint64_t lifetime_usec, uint64_t age_usec);
