@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/metadata.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "gateway/http.h"
+#include "gateway/json.h"
+
+#define URL_MAX 2048u
+#define OPENID_SUFFIX "/.well-known/openid-configuration"
+#define OAUTH_INFIX "/.well-known/oauth-authorization-server"
+
+/* The length of @issuer without one terminating '/' (Discovery 4.1). */
+static int issuer_length(const char *issuer) {
+        size_t length = strlen(issuer);
+
+        return (int)(length > 0 && issuer[length - 1] == '/' ? length - 1 : length);
+}
+
+int metadata_url(const char *issuer, MetadataWhere where, char **ret) {
+        int length = issuer_length(issuer), host_length, n;
+        const char *host = strstr(issuer, "://");
+
+        if (!host || length > (int)URL_MAX)
+                return -EINVAL;
+        if (where == METADATA_OPENID) {
+                n = asprintf(ret, "%.*s" OPENID_SUFFIX, length, issuer);
+        } else {
+                host += strlen("://");
+                host_length = (int)(host - issuer) + (int)strcspn(host, "/");
+                n = asprintf(ret, "%.*s" OAUTH_INFIX "%.*s", host_length, issuer,
+                             length > host_length ? length - host_length : 0, issuer + host_length);
+        }
+        return n < 0 ? -ENOMEM : 0;
+}
+
+Metadata *metadata_free(Metadata *metadata) {
+        if (!metadata)
+                return NULL;
+        free(metadata->device_authorization_endpoint);
+        free(metadata->token_endpoint);
+        free(metadata->jwks_uri);
+        free(metadata->revocation_endpoint);
+        free(metadata);
+        return NULL;
+}
+
+/* What we use of the document. */
+static const struct Endpoint {
+        const char *name;
+        size_t offset;
+        int absent; /* what it means if it is not there */
+} endpoints[] = {
+        {"device_authorization_endpoint", offsetof(Metadata, device_authorization_endpoint),
+         METADATA_E_NO_DEVICE},
+        {"token_endpoint", offsetof(Metadata, token_endpoint), METADATA_E_ENDPOINT},
+        {"jwks_uri", offsetof(Metadata, jwks_uri), METADATA_E_ENDPOINT},
+        {"revocation_endpoint", offsetof(Metadata, revocation_endpoint), 0},
+};
+
+static int endpoint_read(json_object *object, const struct Endpoint *endpoint, bool allow_http,
+                         Metadata *metadata) {
+        char **field = (char **)((char *)metadata + endpoint->offset);
+        const char *url;
+        int r;
+
+        r = json_member_text(object, endpoint->name, URL_MAX, &url);
+        if (r == -ENOENT)
+                return endpoint->absent;
+        if (r < 0 || !http_url_is_acceptable(url, allow_http))
+                return METADATA_E_ENDPOINT;
+        *field = strdup(url);
+        return *field ? 0 : -ENOMEM;
+}
+
+int metadata_parse(const char *bytes, size_t size, const char *issuer, bool allow_loopback_http,
+                   Metadata **ret) {
+        _cleanup_(json_unrefp) json_object *object = NULL;
+        _cleanup_(metadata_freep) Metadata *metadata = NULL;
+        const char *named;
+        int r;
+
+        r = json_read(bytes, size, &object);
+        if (r < 0)
+                return r == -ENOMEM ? r : METADATA_E_MALFORMED;
+        if (json_member_text(object, "issuer", URL_MAX, &named) < 0)
+                return METADATA_E_MALFORMED;
+        /* Discovery 4.3: exactly, or the document MUST NOT be used. */
+        if (!streq(named, issuer))
+                return METADATA_E_ISSUER;
+
+        metadata = calloc(1, sizeof(*metadata));
+        if (!metadata)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(endpoints); i++) {
+                r = endpoint_read(object, &endpoints[i], allow_loopback_http, metadata);
+                if (r != 0)
+                        return r;
+        }
+
+        *ret = TAKE_PTR(metadata);
+        return 0;
+}

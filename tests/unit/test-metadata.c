@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "gateway/metadata.h"
+
+#define ISSUER "https://id.example.com/oidc"
+#define ENDPOINTS                                                                                \
+        "\"device_authorization_endpoint\":\"https://id.example.com/d\","                        \
+        "\"token_endpoint\":\"https://id.example.com/t\",\"jwks_uri\":\"https://id.example.com/" \
+        "j\""
+#define GOOD "{\"issuer\":\"" ISSUER "\"," ENDPOINTS "}"
+
+static void test_urls(void) {
+        static const struct {
+                const char *issuer, *openid, *oauth;
+        } cases[] = {
+                {"https://a.b", "https://a.b/.well-known/openid-configuration",
+                 "https://a.b/.well-known/oauth-authorization-server"},
+                {"https://a.b/", "https://a.b/.well-known/openid-configuration",
+                 "https://a.b/.well-known/oauth-authorization-server"},
+                {"https://a.b:8/x/y", "https://a.b:8/x/y/.well-known/openid-configuration",
+                 "https://a.b:8/.well-known/oauth-authorization-server/x/y"},
+                {"https://a.b/x/", "https://a.b/x/.well-known/openid-configuration",
+                 "https://a.b/.well-known/oauth-authorization-server/x"},
+        };
+        char *none = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *openid = NULL, *oauth = NULL;
+
+                assert(metadata_url(cases[i].issuer, METADATA_OPENID, &openid) == 0);
+                assert(metadata_url(cases[i].issuer, METADATA_OAUTH, &oauth) == 0);
+                assert(streq(openid, cases[i].openid) && streq(oauth, cases[i].oauth));
+        }
+        assert(metadata_url("no-url", METADATA_OPENID, &none) == -EINVAL && !none);
+}
+
+static void test_good(void) {
+        _cleanup_(metadata_freep) Metadata *m = NULL, *http = NULL;
+        static const char loopback[] =
+                "{\"issuer\":\"http://127.0.0.1:1\",\"device_authorization_endpoint\":"
+                "\"http://127.0.0.1:1/d\",\"token_endpoint\":\"http://127.0.0.1:1/t\","
+                "\"jwks_uri\":\"http://127.0.0.1:1/j\",\"revocation_endpoint\":"
+                "\"http://127.0.0.1:1/r\"}";
+
+        assert(metadata_parse(GOOD, strlen(GOOD), ISSUER, false, &m) == 0);
+        assert(streq(m->device_authorization_endpoint, "https://id.example.com/d"));
+        assert(streq(m->token_endpoint, "https://id.example.com/t"));
+        assert(streq(m->jwks_uri, "https://id.example.com/j") && !m->revocation_endpoint);
+        assert(metadata_parse(loopback, strlen(loopback), "http://127.0.0.1:1", true, &http) == 0);
+        assert(streq(http->revocation_endpoint, "http://127.0.0.1:1/r"));
+}
+
+static void test_refusals(void) {
+        static const struct {
+                int expected;
+                const char *text;
+        } cases[] = {
+                {METADATA_E_MALFORMED, ""},
+                {METADATA_E_MALFORMED, "<html>"},
+                {METADATA_E_MALFORMED, "{" ENDPOINTS "}"},
+                {METADATA_E_MALFORMED, "{\"issuer\":1," ENDPOINTS "}"},
+                {METADATA_E_ISSUER, "{\"issuer\":\"" ISSUER "/\"," ENDPOINTS "}"},
+                {METADATA_E_ISSUER, "{\"issuer\":\"https://id.example.com/oid\"," ENDPOINTS "}"},
+                {METADATA_E_ISSUER, "{\"issuer\":\"https://ID.example.com/oidc\"," ENDPOINTS "}"},
+                {METADATA_E_NO_DEVICE, "{\"issuer\":\"" ISSUER "\",\"token_endpoint\":"
+                                       "\"https://id.example.com/t\"}"},
+                {METADATA_E_ENDPOINT,
+                 "{\"issuer\":\"" ISSUER "\",\"device_authorization_endpoint\":"
+                 "\"https://id.example.com/d\"}"},
+                {METADATA_E_ENDPOINT,
+                 "{\"issuer\":\"" ISSUER "\",\"device_authorization_endpoint\":"
+                 "\"http://id.example.com/d\"}"},
+                {METADATA_E_ENDPOINT,
+                 "{\"issuer\":\"" ISSUER "\",\"device_authorization_endpoint\":"
+                 "\"file:///etc/passwd\"}"},
+                {METADATA_E_ENDPOINT, "{\"issuer\":\"" ISSUER "\"," ENDPOINTS
+                                      ",\"revocation_endpoint\":\"http://id.example.com/r\"}"},
+                {METADATA_E_ENDPOINT,
+                 "{\"issuer\":\"" ISSUER "\",\"device_authorization_endpoint\":"
+                 "[\"https://id.example.com/d\"]}"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Metadata *none = NULL;
+                int r = metadata_parse(cases[i].text, strlen(cases[i].text), ISSUER, true, &none);
+
+                if (r != cases[i].expected)
+                        fprintf(stderr, "%d, not %d: %s\n", r, cases[i].expected, cases[i].text);
+                assert(r == cases[i].expected && !none);
+        }
+}
+
+int main(void) {
+        test_urls();
+        test_good();
+        test_refusals();
+        return 0;
+}
