@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <strings.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/parse.h"
+#include "gateway/wiped-buffer.h"
+
+#define HEADERS_MAX (32u * 1024u)
+#define CONNECT_TIMEOUT_MSEC 10000L
+#define TOTAL_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define RETRY_AFTER_MAX_SEC 3600u
+#define CONNECTION_AGE_MAX_SEC 600L /* an idle connection is reused for as long as that */
+#define HOST_CONNECTIONS_MAX 16L
+#define DEFAULT_AGENT PACKAGE_NAME "/" PACKAGE_VERSION
+
+struct HttpClient {
+        sd_event *event;
+        CURLM *multi;
+        sd_event_source *timer;
+        HttpExchange *exchanges; /* in flight */
+        uint64_t connections;
+};
+
+struct HttpExchange {
+        HttpClient *client; /* NULL once it is over */
+        HttpExchange *previous, *next;
+        CURL *easy;
+        struct curl_slist *headers;
+        Secret *form; /* curl reads it where it lies */
+        HttpCallback callback;
+        void *userdata;
+
+        WipedBuffer body;
+        size_t header_size;
+        uint64_t retry_after_usec, date_usec;
+        bool over_limit;
+        char detail[CURL_ERROR_SIZE];
+};
+
+/* ---- what curl says while a transfer runs ---- */
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
+        HttpExchange *exchange = userdata;
+
+        if (wiped_buffer_append(&exchange->body, bytes, size * n, HTTP_BODY_MAX) < 0) {
+                exchange->over_limit = true;
+                return 0; /* ends the transfer */
+        }
+        return size * n;
+}
+
+/* RFC 9110 10.2.3: seconds, or a date. */
+static void read_retry_after(HttpExchange *exchange, const char *value) {
+        uint64_t seconds;
+        time_t date;
+
+        if (parse_u64(value, 0, UINT64_MAX, &seconds) < 0) {
+                date = curl_getdate(value, NULL);
+                seconds = date > time(NULL) ? (uint64_t)(date - time(NULL)) : 0;
+        }
+        if (seconds > RETRY_AFTER_MAX_SEC)
+                seconds = RETRY_AFTER_MAX_SEC;
+        exchange->retry_after_usec = seconds * USEC_PER_SEC;
+}
+
+static void read_date(HttpExchange *exchange, const char *value) {
+        time_t date = curl_getdate(value, NULL);
+
+        exchange->date_usec = date > 0 ? (uint64_t)date * USEC_PER_SEC : 0;
+}
+
+static const struct Header {
+        const char *name;
+        void (*read)(HttpExchange *exchange, const char *value);
+} header_readers[] = {{"Retry-After:", read_retry_after}, {"Date:", read_date}};
+
+/* One line of at most HEADERS_MAX bytes, without its NUL. */
+static void read_header(HttpExchange *exchange, const char *line, size_t size) {
+        for (size_t i = 0; i < ELEMENTSOF(header_readers); i++) {
+                size_t name_size = strlen(header_readers[i].name);
+                _cleanup_free_ char *value = NULL;
+                char *start;
+
+                if (size < name_size || strncasecmp(line, header_readers[i].name, name_size) != 0)
+                        continue;
+                value = strndup(line + name_size, size - name_size);
+                if (!value)
+                        return;
+                start = value + strspn(value, " \t");
+                start[strcspn(start, "\r\n")] = '\0';
+                header_readers[i].read(exchange, start);
+        }
+}
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
+        HttpExchange *exchange = userdata;
+
+        exchange->header_size += size * n;
+        if (exchange->header_size > HEADERS_MAX) {
+                exchange->over_limit = true;
+                return 0;
+        }
+        read_header(exchange, bytes, size * n);
+        return size * n;
+}
+
+/* ---- the end of a transfer ---- */
+
+static HttpError transfer_error(const HttpExchange *exchange, CURLcode code) {
+        long sent = 0;
+
+        if (exchange->over_limit)
+                return HTTP_E_LIMIT;
+        switch (code) {
+        case CURLE_OK:
+                return HTTP_OK;
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_ISSUER_ERROR:
+        case CURLE_SSL_INVALIDCERTSTATUS:
+                return HTTP_E_UNTRUSTED;
+        case CURLE_GOT_NOTHING:
+        case CURLE_PARTIAL_FILE:
+        case CURLE_RECV_ERROR:
+        case CURLE_SEND_ERROR:
+        case CURLE_OPERATION_TIMEDOUT:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM:
+                (void)curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &sent);
+                return sent > 0 ? HTTP_E_LOST : HTTP_E_UNREACHABLE;
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PROXY:
+                return HTTP_E_UNREACHABLE;
+        default:
+                return HTTP_E_LIMIT;
+        }
+}
+
+static bool type_is_json(const char *type) {
+        size_t size = type ? strcspn(type, "; \t") : 0;
+
+        if (size == strlen("application/json"))
+                return strncasecmp(type, "application/json", size) == 0;
+        return size > strlen("application/+json") && strncasecmp(type, "application/", 12) == 0 &&
+               strncasecmp(type + size - strlen("+json"), "+json", strlen("+json")) == 0;
+}
+
+static void exchange_unlink(HttpExchange *exchange) {
+        HttpClient *client = exchange->client;
+
+        if (!client)
+                return;
+        (void)curl_multi_remove_handle(client->multi, exchange->easy);
+        if (exchange->previous)
+                exchange->previous->next = exchange->next;
+        else
+                client->exchanges = exchange->next;
+        if (exchange->next)
+                exchange->next->previous = exchange->previous;
+        exchange->client = NULL;
+}
+
+/* The callback may free the exchange, so nothing of it is touched after the call. */
+static void exchange_finish(HttpExchange *exchange, CURLcode code) {
+        HttpError error = transfer_error(exchange, code);
+        _cleanup_(secret_freep) Secret *body = NULL;
+        HttpResponse response = {
+                .retry_after_usec = exchange->retry_after_usec,
+                .date_usec = exchange->date_usec,
+        };
+        const char *type = NULL, *detail = exchange->detail;
+        long connects = 0;
+
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
+        exchange->client->connections += connects > 0 ? (uint64_t)connects : 0;
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &response.status);
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &type);
+        response.is_json = type_is_json(type);
+        exchange_unlink(exchange);
+
+        if (error == HTTP_OK && wiped_buffer_take(&exchange->body, &body) < 0)
+                error = HTTP_E_LIMIT;
+        response.body = body;
+        if (exchange->over_limit)
+                detail = "the answer is larger than allowed";
+        else if (!*detail)
+                detail = curl_easy_strerror(code);
+        exchange->callback(error, error == HTTP_OK ? &response : NULL, detail, exchange->userdata);
+}
+
+static void client_collect(HttpClient *client) {
+        CURLMsg *message;
+        int left;
+
+        while ((message = curl_multi_info_read(client->multi, &left))) {
+                HttpExchange *exchange = NULL;
+                char *private = NULL;
+
+                if (message->msg != CURLMSG_DONE)
+                        continue;
+                (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+                exchange = (HttpExchange *)(void *)private;
+                exchange_finish(exchange, message->data.result);
+        }
+}
+
+/* ---- curl's sockets and timer on sd-event ---- */
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        HttpClient *client = userdata;
+        int mask = 0, running;
+
+        (void)source;
+        if (events & EPOLLIN)
+                mask |= CURL_CSELECT_IN;
+        if (events & EPOLLOUT)
+                mask |= CURL_CSELECT_OUT;
+        if (events & (EPOLLERR | EPOLLHUP))
+                mask |= CURL_CSELECT_ERR;
+        (void)curl_multi_socket_action(client->multi, fd, mask, &running);
+        client_collect(client);
+        return 0;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned) {
+        static const uint32_t masks[] = {
+                [CURL_POLL_IN] = EPOLLIN,
+                [CURL_POLL_OUT] = EPOLLOUT,
+                [CURL_POLL_INOUT] = EPOLLIN | EPOLLOUT,
+        };
+        HttpClient *client = userdata;
+        sd_event_source *source = assigned;
+
+        (void)easy;
+        if (what == CURL_POLL_REMOVE) {
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+                (void)sd_event_source_unref(source);
+                (void)curl_multi_assign(client->multi, fd, NULL);
+                return 0;
+        }
+        if (source)
+                return sd_event_source_set_io_events(source, masks[what]) < 0 ? -1 : 0;
+        if (sd_event_add_io(client->event, &source, fd, masks[what], on_io, client) < 0)
+                return -1;
+        (void)curl_multi_assign(client->multi, fd, source);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        HttpClient *client = userdata;
+        int running;
+
+        (void)source, (void)usec;
+        (void)curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        client_collect(client);
+        return 0;
+}
+
+static int on_timeout_wanted(CURLM *multi, long timeout_msec, void *userdata) {
+        HttpClient *client = userdata;
+        int r;
+
+        (void)multi;
+        if (timeout_msec < 0)
+                return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
+        r = sd_event_source_set_time_relative(client->timer,
+                                              (uint64_t)timeout_msec * USEC_PER_MSEC);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT);
+        return r < 0 ? -1 : 0;
+}
+
+/* ---- the client ---- */
+
+static int client_set_up(HttpClient *client) {
+        int r;
+
+        r = sd_event_add_time_relative(client->event, &client->timer, CLOCK_MONOTONIC, 0,
+                                       USEC_PER_MSEC, on_timer, client);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+
+        client->multi = curl_multi_init();
+        if (!client->multi ||
+            curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
+            curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) != CURLM_OK ||
+            curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted) !=
+                    CURLM_OK ||
+            curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) != CURLM_OK ||
+            curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS_MAX) !=
+                    CURLM_OK)
+                return -ENOMEM;
+        return 0;
+}
+
+int http_client_new(sd_event *event, HttpClient **ret) {
+        _cleanup_(http_client_freep) HttpClient *client = NULL;
+        int r;
+
+        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+                return -ENOMEM;
+        client = calloc(1, sizeof(*client));
+        if (!client)
+                return -ENOMEM;
+        client->event = sd_event_ref(event);
+        r = client_set_up(client);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(client);
+        return 0;
+}
+
+HttpClient *http_client_free(HttpClient *client) {
+        if (!client)
+                return NULL;
+        while (client->exchanges)
+                exchange_unlink(client->exchanges); /* still its owner's to free */
+        if (client->multi)
+                (void)curl_multi_cleanup(client->multi);
+        (void)sd_event_source_disable_unref(client->timer);
+        (void)sd_event_unref(client->event);
+        free(client);
+        return NULL;
+}
+
+uint64_t http_client_connections(const HttpClient *client) {
+        return client->connections;
+}
+
+/* ---- an exchange ---- */
+
+static void headers_wipe(struct curl_slist *headers) {
+        for (struct curl_slist *h = headers; h; h = h->next)
+                explicit_bzero(h->data, strlen(h->data));
+        curl_slist_free_all(headers);
+}
+
+HttpExchange *http_exchange_free(HttpExchange *exchange) {
+        if (!exchange)
+                return NULL;
+        exchange_unlink(exchange);
+        curl_easy_cleanup(exchange->easy);
+        headers_wipe(exchange->headers);
+        secret_free(exchange->form);
+        wiped_buffer_done(&exchange->body);
+        free(exchange);
+        return NULL;
+}
+
+static int header_add(HttpExchange *exchange, const char *name, const char *value) {
+        _cleanup_(secret_freep) Secret *line = NULL;
+        struct curl_slist *longer;
+        int r;
+
+        r = secret_new(strlen(name) + strlen(value), &line);
+        if (r < 0)
+                return r;
+        (void)stpcpy(stpcpy(secret_buffer(line), name), value);
+        longer = curl_slist_append(exchange->headers, secret_bytes(line));
+        if (!longer)
+                return -ENOMEM;
+        exchange->headers = longer;
+        return 0;
+}
+
+static int exchange_set_headers(HttpExchange *exchange, const HttpRequest *request) {
+        int r;
+
+        r = header_add(exchange, "Accept: ", "application/json");
+        if (r < 0)
+                return r;
+        if (r < 0 || !request->authorization)
+                return r;
+        return header_add(exchange, "Authorization: ", secret_bytes(request->authorization));
+}
+
+static CURLcode exchange_set_body(HttpExchange *exchange) {
+        CURLcode c;
+
+        if (!exchange->form)
+                return curl_easy_setopt(exchange->easy, CURLOPT_HTTPGET, 1L);
+        c = curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDSIZE,
+                             (long)secret_size(exchange->form));
+        if (c != CURLE_OK)
+                return c;
+        return curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, secret_bytes(exchange->form));
+}
+
+/* One list of options, each of which must be taken. */
+static int exchange_set_options(HttpExchange *exchange, const HttpRequest *request) {
+        uint64_t timeout = request->timeout_usec > 0 ? request->timeout_usec : TOTAL_TIMEOUT_USEC;
+        CURL *easy = exchange->easy;
+        CURLcode c = exchange_set_body(exchange);
+
+#define SET(option, value) \
+        if (c == CURLE_OK) \
+        c = curl_easy_setopt(easy, option, value)
+        SET(CURLOPT_URL, request->url);
+        SET(CURLOPT_PRIVATE, exchange);
+        SET(CURLOPT_NOSIGNAL, 1L);
+        SET(CURLOPT_PROTOCOLS_STR, request->allow_loopback_http ? "https,http" : "https");
+        SET(CURLOPT_FOLLOWLOCATION, 0L);
+        SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        SET(CURLOPT_SSL_VERIFYPEER, 1L);
+        SET(CURLOPT_SSL_VERIFYHOST, 2L);
+        if (request->ca_file) {
+                SET(CURLOPT_CAINFO, request->ca_file);
+                SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
+        }
+        SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");
+        SET(CURLOPT_NOPROXY, "");
+        SET(CURLOPT_USERAGENT, DEFAULT_AGENT);
+        SET(CURLOPT_HTTPHEADER, exchange->headers);
+        SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MSEC);
+        SET(CURLOPT_TIMEOUT_MS, (long)(timeout / USEC_PER_MSEC));
+        SET(CURLOPT_TCP_KEEPALIVE, 1L);
+        SET(CURLOPT_MAXAGE_CONN, CONNECTION_AGE_MAX_SEC);
+        SET(CURLOPT_ERRORBUFFER, exchange->detail);
+        SET(CURLOPT_WRITEFUNCTION, on_body);
+        SET(CURLOPT_WRITEDATA, exchange);
+        SET(CURLOPT_HEADERFUNCTION, on_header);
+        SET(CURLOPT_HEADERDATA, exchange);
+#undef SET
+        return c == CURLE_OK ? 0 : c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+static int exchange_new(const HttpRequest *request, HttpExchange **ret) {
+        _cleanup_(http_exchange_freep) HttpExchange *exchange = calloc(1, sizeof(*exchange));
+        int r;
+
+        if (!exchange)
+                return -ENOMEM;
+        exchange->easy = curl_easy_init();
+        if (!exchange->easy)
+                return -ENOMEM;
+        if (request->form) {
+                r = secret_new_copy(secret_bytes(request->form), secret_size(request->form),
+                                    &exchange->form);
+                if (r < 0)
+                        return r;
+        }
+        r = exchange_set_headers(exchange, request);
+        if (r < 0)
+                return r;
+        r = exchange_set_options(exchange, request);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(exchange);
+        return 0;
+}
+
+int http_exchange_start(HttpClient *client, const HttpRequest *request, HttpCallback callback,
+                        void *userdata, HttpExchange **ret) {
+        _cleanup_(http_exchange_freep) HttpExchange *exchange = NULL;
+        int r;
+
+        if (!http_url_is_acceptable(request->url, request->allow_loopback_http))
+                return -EINVAL;
+        r = exchange_new(request, &exchange);
+        if (r < 0)
+                return r;
+        exchange->callback = callback;
+        exchange->userdata = userdata;
+        /* From here on curl works from the event loop only: adding a handle just asks for a timer.
+         */
+        if (curl_multi_add_handle(client->multi, exchange->easy) != CURLM_OK)
+                return -ENOMEM;
+        exchange->client = client;
+        exchange->next = client->exchanges;
+        if (client->exchanges)
+                client->exchanges->previous = exchange;
+        client->exchanges = exchange;
+
+        *ret = TAKE_PTR(exchange);
+        return 0;
+}
