@@ -13,7 +13,7 @@ from typing import Any, Sequence
 
 from machine import Machine
 from provider import Provider
-from terminal import PATIENCE, Ssh, Terminal
+from terminal import PATIENCE, MachineTerminal, Ssh, Terminal
 
 ACCOUNT = "corp"
 KEY = f"oidc:{ACCOUNT}"
@@ -71,7 +71,7 @@ class Host:
         for name in USERS:
             uid = self.uid(name)
             self.machine.sh(f"loginctl terminate-user {name} 2>/dev/null || true; systemctl stop user@{uid}.service")
-        self.machine.sh(f"systemctl stop {GATEWAY}; systemctl reset-failed")
+        self.machine.sh(f"systemctl stop {GATEWAY} || true; systemctl reset-failed")
         for service in list(self._services):
             self.pam_restore(service)
 
@@ -130,8 +130,8 @@ class Host:
     def ssh_by_key(self, user: str, command: str) -> Ssh:
         return Ssh(self.machine, user, command, ["PreferredAuthentications=publickey"])
 
-    def terminal(self, *argv: str) -> Terminal:
-        return Terminal(self.machine, *argv)
+    def terminal(self, command: str) -> Terminal:
+        return MachineTerminal(self.machine, command)
 
     def shown_code(self, client: Terminal) -> str:
         """Waits until the client shows the code that the provider gave out, and returns it."""

@@ -76,6 +76,13 @@ class Terminal:
         self.hang_up()
 
 
+class MachineTerminal(Terminal):
+    """A program on a terminal that the machine itself knows, as programs need that ask for their terminal's name."""
+
+    def __init__(self, machine: Machine, command: str) -> None:
+        super().__init__(machine, "script", "--quiet", "--return", "--command", command, "/dev/null")
+
+
 class Ssh(Terminal):
     """An ssh client in the machine that logs in to the machine's own sshd by keyboard-interactive."""
 
@@ -97,6 +104,7 @@ class Ssh(Terminal):
 def ssh_command(machine: Machine, user: str, *options: str) -> list[str]:
     known = machine.read("/etc/ssh/ssh_host_ed25519_key.pub").split()[:2]
     machine.write("/root/.ssh/known_hosts", f"[127.0.0.1]:{machine.ssh_port} {' '.join(known)}\n")
-    settings = ("PreferredAuthentications=keyboard-interactive", "HostKeyAlgorithms=ssh-ed25519", *options)
+    # of two values the client takes the first
+    settings = (*options, "PreferredAuthentications=keyboard-interactive", "HostKeyAlgorithms=ssh-ed25519")
     return ["ssh", "-F", "none", "-p", str(machine.ssh_port), *(f"-o{setting}" for setting in settings),
             f"{user}@127.0.0.1"]

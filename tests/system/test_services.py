@@ -9,6 +9,7 @@ from host import KEY, PASSWORD, Host
 from terminal import Terminal
 
 READ = f"keyctl pipe %user:{KEY}"
+SUDO = "su --pty - alice -c 'sudo id -un'"
 
 
 def approve_shown(host: Host, terminal: Terminal, user: str) -> None:
@@ -17,7 +18,7 @@ def approve_shown(host: Host, terminal: Terminal, user: str) -> None:
 
 def on_console(host: Host, user: str) -> Terminal:
     """login on a pseudo terminal of the machine."""
-    return host.terminal("script", "-qec", f"login {user}", "/dev/null")
+    return host.terminal(f"login {user}")
 
 
 def test_ssh_key_needs_no_code_and_gives_no_token(host: Host) -> None:
@@ -29,7 +30,7 @@ def test_ssh_key_needs_no_code_and_gives_no_token(host: Host) -> None:
 
 def test_su_and_sudo_without_a_line_ask_nobody(host: Host) -> None:
     assert host.machine.run("su", "-", "alice", "-c", "id -un").stdout == "alice\n"
-    with host.terminal("su", "-", "alice", "-c", "sudo id -un") as terminal:
+    with host.terminal(SUDO) as terminal:
         terminal.expect("[Pp]assword.*: ")
         terminal.send(PASSWORD)
         assert terminal.finish() == 0
@@ -39,7 +40,7 @@ def test_su_and_sudo_without_a_line_ask_nobody(host: Host) -> None:
 
 def test_sudo_with_a_line_shows_a_code_and_needs_no_enter(host: Host) -> None:
     host.pam("sudo", phases=("auth",))
-    with host.terminal("su", "-", "alice", "-c", "sudo id -un") as terminal:
+    with host.terminal(SUDO) as terminal:
         approve_shown(host, terminal, "alice")
         assert terminal.finish() == 0
         assert terminal.screen.splitlines()[-1] == "root"
@@ -49,7 +50,7 @@ def test_sudo_with_a_line_shows_a_code_and_needs_no_enter(host: Host) -> None:
 
 def test_sudo_approved_by_another_person(host: Host) -> None:
     host.pam("sudo", phases=("auth",))
-    with host.terminal("su", "-", "alice", "-c", "sudo id -un") as terminal:
+    with host.terminal(SUDO) as terminal:
         approve_shown(host, terminal, "bob")
         terminal.expect("not this user")
         terminal.expect("[Pp]assword.*: ")
@@ -86,8 +87,8 @@ def test_console_login_by_password_when_the_provider_is_down(host: Host) -> None
 def test_su_with_a_line_brings_a_token_into_a_session_of_its_own(host: Host) -> None:
     host.pam("su-l")
     with host.session("bob"):
-        with host.terminal("setpriv", f"--reuid={host.uid('bob')}", f"--regid={host.uid('bob')}", "--clear-groups",
-                           "su", "-", "alice", "-c", "id -un") as terminal:
+        become_bob = f"setpriv --reuid={host.uid('bob')} --regid={host.uid('bob')} --clear-groups"
+        with host.terminal(f"{become_bob} su - alice -c 'id -un'") as terminal:
             approve_shown(host, terminal, "alice")
             assert terminal.finish() == 0
             assert re.search(r"^alice$", terminal.screen, re.MULTILINE)
