@@ -40,12 +40,13 @@ static uint64_t earlier(uint64_t deadline_usec, uint64_t timeout_usec) {
         return own < deadline_usec ? own : deadline_usec;
 }
 
+/* "@name: @text"; @name may be NULL. */
 static void set_detail(Gateway *gateway, const char *name, const char *text) {
         _cleanup_free_ char *both = NULL;
 
         free(gateway->detail);
         gateway->detail = NULL;
-        if (asprintf(&both, "%s: %s", name, text) < 0) {
+        if (asprintf(&both, "%s%s%s", name ? name : "", name ? ": " : "", text) < 0) {
                 both = NULL;
                 return;
         }
@@ -95,8 +96,11 @@ static int send_call(Gateway *gateway, sd_bus_message *call, uint64_t deadline_u
 
         error = sd_bus_message_get_error(reply);
         if (error) {
-                set_detail(gateway, error->name, error->message ? error->message : "");
-                return result_from_error_name(error->name, FAILURE_GATEWAY_AWAY);
+                r = result_from_error_name(error->name, FAILURE_GATEWAY_AWAY);
+                /* The name of a failure of ours is in the log anyway. */
+                set_detail(gateway, r == FAILURE_GATEWAY_AWAY ? error->name : NULL,
+                           error->message ? error->message : "");
+                return r;
         }
 
         *ret = TAKE_PTR(reply);

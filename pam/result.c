@@ -16,8 +16,9 @@ typedef struct Row {
         int auth;
         int account;
         int priority;
-        const char *name;    /* of a Failure; an Outcome has its error name */
-        const char *message; /* of a Failure; an Outcome has its own */
+        const char *name; /* of a Failure; an Outcome has its error name */
+        const char
+                *message; /* of a Failure; an Outcome has its own, unless it is said better here */
 } Row;
 
 /* The session facility has one code for everything, so it has no column. PAM_AUTHINFO_UNAVAIL is
@@ -43,7 +44,9 @@ static const Row rows[_FAILURE_MAX] = {
         [OUTCOME_UNKNOWN_PROVIDER] = {PAM_AUTHINFO_UNAVAIL, PAM_AUTHINFO_UNAVAIL, LOG_ERR},
         [OUTCOME_UNKNOWN_ACCOUNT] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR},
         [OUTCOME_BAD_GRANT] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR},
-        [OUTCOME_NOT_PERMITTED] = {PAM_CRED_INSUFFICIENT, PAM_PERM_DENIED, LOG_ERR},
+        [OUTCOME_NOT_PERMITTED] = {PAM_CRED_INSUFFICIENT, PAM_PERM_DENIED, LOG_ERR, NULL,
+                                   "This program runs as a user who may not log in anybody else. "
+                                   "Use one that runs as root: sshd, login or sudo."},
         [OUTCOME_NO_KEYRING] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR},
 
         [FAILURE_GATEWAY_AWAY] =
@@ -118,7 +121,8 @@ const char *result_message(int failure) {
         if (!row)
                 return "The login failed on this host. The administrator finds the reason in the "
                        "journal.";
-        return failure < (int)_OUTCOME_MAX ? outcome_message((Outcome)failure) : row->message;
+        return failure < (int)_OUTCOME_MAX && !row->message ? outcome_message((Outcome)failure)
+                                                            : row->message;
 }
 
 const char *result_name(int failure) {

@@ -35,8 +35,7 @@ static int hand_over(const Transaction *t, Gateway *gateway, const char *login_i
         if (r != 0)
                 return r;
 
-        transaction_debug(t, "handing the grant to the keyring of uid %u",
-                          (unsigned)passwd->pw_uid);
+        transaction_debug(t, "handing the grant to the keyring of %s", t->user);
         r = user_bus_add_grant(passwd->pw_uid, passwd->pw_gid, grant_fd, deadline_usec);
         /* Claimed and not kept: nobody could ever use it again, or end it. */
         if (r != 0 && !is_kept(r))
@@ -51,13 +50,13 @@ int session_open(Transaction *t, int argc, const char **argv) {
 
         options = transaction_options(t, argc, argv);
         r = transaction_user(t);
-        /* Also where the name is unusable, so that the variable goes in every case. */
+        /* A name that is no use to us is not one that we logged in; the variable goes all the same.
+         */
         taken = handover_take(t->pamh, r == 0 ? t->user : "", login_id);
-        if (r == 0 && taken == 0)
+        if (taken == 0)
                 return PAM_IGNORE;
 
-        if (r == 0)
-                r = options;
+        r = options;
         if (r == 0)
                 r = hand_over(t, &gateway, login_id);
         explicit_bzero(login_id, sizeof(login_id));

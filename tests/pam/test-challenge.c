@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#undef NDEBUG
+#include <assert.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/macro.h"
+#include "pam/challenge.h"
+
+static const Challenge usual = {
+        .user = "alice",
+        .service = "sshd",
+        .rhost = "",
+        .tty = "",
+        .verification_uri = "https://id.example.com/device",
+        .verification_uri_complete = "",
+        .user_code = "ABCD",
+        .qr_text = "",
+        .left_usec = 110 * USEC_PER_SEC,
+};
+
+static void check_modes(void) {
+        static const struct {
+                const char *service, *tty;
+                bool prompt;
+                const char *qr;
+        } cases[] = {
+                {"sshd", "ssh", true, "utf8"},
+                {"sshd-jump", "ssh", true, "utf8"},
+                {"sshd", "", true, "utf8"},
+                {"login", "/dev/tty1", false, "none"},
+                {"login", "tty1", false, "none"},
+                {"login", "pts/0", false, "utf8"},
+                {"su-l", "/dev/pts/12", false, "utf8"},
+                {"sudo", "/dev/ttyS0", false, "none"},
+                {"login", "hvc0", false, "none"},
+                {"login", "console", false, "none"},
+                {"gdm-password", ":0", true, "none"},
+                {"lightdm", "localhost:10.0", true, "none"},
+                {"cron", "", true, "none"},
+                {"su", "ptsx", false, "none"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *service = cases[i].service, *tty = cases[i].tty;
+
+                assert(challenge_wants_prompt(PROMPT_AUTO, service, tty) == cases[i].prompt);
+                assert(challenge_wants_prompt(PROMPT_ENTER, service, tty));
+                assert(!challenge_wants_prompt(PROMPT_NONE, service, tty));
+                assert(streq(challenge_qr_style(QR_MODE_AUTO, service, tty), cases[i].qr));
+                assert(streq(challenge_qr_style(QR_MODE_UTF8, service, tty), "utf8"));
+                assert(streq(challenge_qr_style(QR_MODE_ASCII, service, tty), "ascii"));
+                assert(streq(challenge_qr_style(QR_MODE_NONE, service, tty), "none"));
+        }
+}
+
+static bool says(Challenge challenge, const char *words) {
+        _cleanup_free_ char *text = NULL;
+
+        assert(challenge_text(&challenge, &text) == 0);
+        return strstr(text, words);
+}
+
+static void check_time(uint64_t usec, const char *expected) {
+        _cleanup_free_ char *words = NULL;
+        Challenge challenge = usual;
+
+        challenge.left_usec = usec;
+        assert(asprintf(&words, "within %s,", expected) >= 0);
+        assert(says(challenge, words));
+}
+
+static void check_title(void) {
+        Challenge challenge = usual;
+
+        assert(says(challenge, " as alice (sshd)\n"));
+        challenge.tty = "/dev/pts/3";
+        assert(says(challenge, " as alice (sshd, on pts/3)\n"));
+        challenge.rhost = "192.0.2.7";
+        assert(says(challenge, " as alice (sshd, from 192.0.2.7)\n"));
+        challenge.service = "";
+        assert(says(challenge, " as alice (unknown service, from 192.0.2.7)\n"));
+}
+
+static void check_qr(void) {
+        static const char *const bad[] = {"\xe2",    "\xe2\x96", "\xe2\x96\xa0",
+                                          "\x1b[1m", "#a",       "\xe2\x95\x80"};
+        Challenge challenge = usual;
+
+        challenge.qr_text = "## #";
+        assert(says(challenge, "scan the QR code below\n"));
+        assert(says(challenge, "\n\n## #\n\nWaiting"));
+        challenge.qr_text = "\xe2\x96\x84\xe2\x96\x88\n";
+        challenge.prompt = true;
+        assert(says(challenge, "\n\n\xe2\x96\x84\xe2\x96\x88\n\nPress Enter"));
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                challenge.qr_text = bad[i];
+                assert(!says(challenge, "QR"));
+                assert(!says(challenge, bad[i]));
+        }
+}
+
+static void check_limits(void) {
+        static char large[20000];
+        Challenge challenge = usual;
+        char *text = NULL;
+
+        memset(large, '#', sizeof(large) - 1);
+        challenge.qr_text = large;
+        assert(!says(challenge, "##"));
+        challenge.user_code = large;
+        assert(challenge_text(&challenge, &text) == -EBADMSG);
+        challenge.user_code = "";
+        assert(challenge_text(&challenge, &text) == -EBADMSG);
+        challenge.user_code = "A B";
+        assert(challenge_text(&challenge, &text) == -EBADMSG);
+        challenge.user_code = "AB";
+        challenge.verification_uri = large;
+        assert(challenge_text(&challenge, &text) == -EBADMSG);
+        challenge.verification_uri = "";
+        assert(challenge_text(&challenge, &text) == -EBADMSG);
+        assert(!text);
+}
+
+int main(void) {
+        check_modes();
+        check_time(110 * USEC_PER_SEC, "1 min 50 s");
+        check_time(59 * USEC_PER_SEC + 999999, "59 s");
+        check_time(60 * USEC_PER_SEC, "1 min");
+        check_time(600 * USEC_PER_SEC, "10 min");
+        check_title();
+        check_qr();
+        check_limits();
+        return 0;
+}
