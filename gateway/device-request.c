@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/device-request.h"
+
+#include <errno.h>
+
+#include "gateway/token-response.h"
+
+struct DeviceRequest {
+        Provider *provider;
+        DeviceRequestDone done;
+        void *userdata;
+        ProviderWait *wait;
+        ProviderRequest *request;
+};
+
+/* Where a provider refuses a code, the client is not set up for the device flow, whatever the words
+ * are: invalid_request, invalid_grant and access_denied were all seen for it. */
+static const Outcome error_outcomes[] = {
+        [0] = OUTCOME_PROVIDER_ANSWER,
+        [TOKEN_E_PENDING] = OUTCOME_PROVIDER_ANSWER,
+        [TOKEN_E_SLOW_DOWN] = OUTCOME_PROVIDER_BUSY,
+        [TOKEN_E_DENIED] = OUTCOME_CLIENT_REFUSED,
+        [TOKEN_E_EXPIRED] = OUTCOME_PROVIDER_ANSWER,
+        [TOKEN_E_GRANT_OVER] = OUTCOME_CLIENT_REFUSED,
+        [TOKEN_E_CONFIGURATION] = OUTCOME_CLIENT_REFUSED,
+        [TOKEN_E_AMBIGUOUS] = OUTCOME_CLIENT_REFUSED,
+        [TOKEN_E_TRANSIENT] = OUTCOME_PROVIDER_BUSY,
+        [TOKEN_E_MALFORMED] = OUTCOME_PROVIDER_ANSWER,
+        [TOKEN_E_TOKEN_TYPE] = OUTCOME_PROVIDER_ANSWER,
+};
+
+static int answer_parse(const HttpResponse *response, bool allow_loopback_http,
+                        DeviceAuthorization **ret, char **ret_error_code) {
+        _cleanup_(token_response_freep) TokenResponse *tokens = NULL;
+        int r;
+
+        if (response->status == 200) {
+                r = device_authorization_parse(secret_bytes(response->body),
+                                               secret_size(response->body), allow_loopback_http,
+                                               ret);
+                if (r != -EBADMSG)
+                        return r;
+        }
+        /* Errors are those of RFC 6749 5.2; some come with a status of 200. */
+        r = token_response_parse(response, &tokens, ret_error_code);
+        return r < 0 ? r : (int)error_outcomes[r];
+}
+
+static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
+                      void *userdata) {
+        DeviceAuthorization *authorization = NULL;
+        DeviceRequest *request = userdata;
+        _cleanup_free_ char *code = NULL;
+        int r;
+
+        request->request = provider_request_free(request->request);
+        if (error != HTTP_OK) {
+                request->done((int)provider_http_outcome(error), NULL, detail, request->userdata);
+                return;
+        }
+        r = answer_parse(response, provider_config(request->provider)->allow_loopback_http,
+                         &authorization, &code);
+        request->done(r, authorization, code, request->userdata);
+}
+
+static int request_send(DeviceRequest *request) {
+        const ProviderConfig *config = provider_config(request->provider);
+        const struct {
+                const char *name;
+                const char *value;
+        } parameters[] = {
+                {"scope", config->scope},
+                {"resource", config->resource},
+                {"audience", config->audience},
+        };
+        _cleanup_(form_freep) Form *form = NULL;
+        int r;
+
+        r = form_new(&form);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(parameters); i++) {
+                r = form_add(form, parameters[i].name, parameters[i].value);
+                if (r < 0)
+                        return r;
+        }
+        return provider_post(request->provider, PROVIDER_DEVICE_AUTHORIZATION, form, 0, on_answer,
+                             request, &request->request);
+}
+
+static void on_metadata(int result, void *userdata) {
+        DeviceRequest *request = userdata;
+
+        request->wait = provider_wait_free(request->wait);
+        if (result == 0)
+                result = request_send(request);
+        if (result != 0)
+                request->done(result, NULL, provider_problem(request->provider), request->userdata);
+}
+
+int device_request_start(Provider *provider, DeviceRequestDone done, void *userdata,
+                         DeviceRequest **ret) {
+        DeviceRequest *request = calloc(1, sizeof(*request));
+        int r;
+
+        if (!request)
+                return -ENOMEM;
+        *request = (DeviceRequest){
+                .provider = provider_ref(provider),
+                .done = done,
+                .userdata = userdata,
+        };
+        *ret = request;
+        r = provider_metadata(provider)
+                    ? request_send(request)
+                    : provider_fetch_metadata(provider, on_metadata, request, &request->wait);
+        if (r < 0)
+                done(r, NULL, NULL, userdata);
+        return 0;
+}
+
+DeviceRequest *device_request_free(DeviceRequest *request) {
+        if (!request)
+                return NULL;
+        provider_request_free(request->request);
+        provider_wait_free(request->wait);
+        provider_unref(request->provider);
+        free(request);
+        return NULL;
+}

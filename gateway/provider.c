@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/provider.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/queue.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/client-auth.h"
+#include "gateway/display-text.h"
+
+#define PROBLEM_MAX 300u
+
+typedef LIST_HEAD(ProviderWaits, ProviderWait) ProviderWaits;
+
+struct ProviderWait {
+        LIST_ENTRY(ProviderWait) link;
+        ProviderReady ready; /* NULL once it was called */
+        void *userdata;
+};
+
+/* One thing that is fetched by GET for everybody who waits for it. */
+typedef struct Fetch {
+        HttpExchange *exchange; /* NULL: nothing under way */
+        ProviderWaits waits;
+} Fetch;
+
+struct Provider {
+        unsigned n_ref;
+        ConfigGeneration *generation;
+        const ProviderConfig *config;
+        HttpClient *http;
+        Secret *client_secret;
+        int client_secret_error;
+
+        Fetch discovery;
+        MetadataWhere where;
+        Metadata *metadata;
+        uint64_t metadata_until_usec;
+
+        Fetch key_fetch;
+        Jwks *keys;
+        uint64_t keys_fetched_usec;
+
+        uint64_t busy_until_usec;
+        int64_t skew_sec;
+        bool skew_known;
+        bool in_trouble;
+        char problem[PROBLEM_MAX];
+};
+
+struct ProviderRequest {
+        Provider *provider;
+        HttpExchange *exchange;
+        HttpCallback callback;
+        void *userdata;
+};
+
+int provider_new(ConfigGeneration *generation, const ProviderConfig *config, HttpClient *http,
+                 Provider **ret) {
+        _cleanup_(provider_unrefp) Provider *provider = calloc(1, sizeof(*provider));
+        int r;
+
+        if (!provider)
+                return -ENOMEM;
+        provider->n_ref = 1;
+        provider->generation = config_generation_ref(generation);
+        provider->config = config;
+        provider->http = http;
+        LIST_INIT(&provider->discovery.waits);
+        LIST_INIT(&provider->key_fetch.waits);
+
+        r = client_auth_load(config, getenv("CREDENTIALS_DIRECTORY"), &provider->client_secret);
+        if (r < 0) {
+                provider->client_secret_error = r;
+                log_error_errno(r,
+                                "Provider %s: its client secret in the credentials folder "
+                                "cannot be read",
+                                config->name);
+                (void)snprintf(provider->problem, sizeof(provider->problem),
+                               "the client secret /etc/oidc-keyring/credentials/%s is missing, "
+                               "empty or too long",
+                               config->name);
+        }
+        *ret = TAKE_PTR(provider);
+        return 0;
+}
+
+Provider *provider_ref(Provider *provider) {
+        provider->n_ref++;
+        return provider;
+}
+
+static void fetch_done(Fetch *fetch) {
+        fetch->exchange = http_exchange_free(fetch->exchange);
+        while (!LIST_EMPTY(&fetch->waits)) {
+                ProviderWait *wait = LIST_FIRST(&fetch->waits);
+
+                LIST_REMOVE(wait, link);
+                wait->ready = NULL;
+        }
+}
+
+Provider *provider_unref(Provider *provider) {
+        if (!provider || --provider->n_ref > 0)
+                return NULL;
+        fetch_done(&provider->discovery);
+        fetch_done(&provider->key_fetch);
+        metadata_free(provider->metadata);
+        jwks_free(provider->keys);
+        secret_free(provider->client_secret);
+        config_generation_unref(provider->generation);
+        free(provider);
+        return NULL;
+}
+
+const ProviderConfig *provider_config(const Provider *provider) {
+        return provider->config;
+}
+
+int provider_usable(const Provider *provider) {
+        if (provider->client_secret_error < 0)
+                return OUTCOME_CONFIGURATION;
+        if (clock_boottime_usec() < provider->busy_until_usec)
+                return OUTCOME_PROVIDER_BUSY;
+        return 0;
+}
+
+uint64_t provider_busy_until_usec(const Provider *provider) {
+        return provider->busy_until_usec;
+}
+
+const char *provider_problem(const Provider *provider) {
+        return provider->problem;
+}
+
+int provider_clock_skew(const Provider *provider, int64_t *ret_sec) {
+        if (!provider->skew_known)
+                return -ENODATA;
+        *ret_sec = provider->skew_sec;
+        return 0;
+}
+
+const Metadata *provider_metadata(const Provider *provider) {
+        return clock_boottime_usec() < provider->metadata_until_usec ? provider->metadata : NULL;
+}
+
+const Jwks *provider_keys(const Provider *provider) {
+        return provider->keys;
+}
+
+Outcome provider_http_outcome(HttpError error) {
+        static const Outcome outcomes[] = {
+                [HTTP_OK] = OUTCOME_SUCCESS,
+                [HTTP_E_UNREACHABLE] = OUTCOME_PROVIDER_UNREACHABLE,
+                [HTTP_E_UNTRUSTED] = OUTCOME_PROVIDER_UNTRUSTED,
+                [HTTP_E_LOST] = OUTCOME_PROVIDER_UNREACHABLE,
+                [HTTP_E_LIMIT] = OUTCOME_PROVIDER_ANSWER,
+        };
+
+        return outcomes[error];
+}
+
+/* Remembers what is wrong; in the log it stands once until the provider works again. */
+static void provider_trouble(Provider *provider, const char *what, const char *detail) {
+        _cleanup_free_ char *clean = display_text_clean(detail ? detail : "", PROBLEM_MAX / 2);
+
+        (void)snprintf(provider->problem, sizeof(provider->problem), "%s%s%s", what,
+                       clean && *clean ? ": " : "", clean ? clean : "");
+        if (!provider->in_trouble)
+                log_warning("Provider %s: %s", provider->config->name, provider->problem);
+        else
+                log_debug("Provider %s: %s", provider->config->name, provider->problem);
+        provider->in_trouble = true;
+}
+
+static void provider_recovered(Provider *provider) {
+        if (provider->in_trouble)
+                log_info("Provider %s: works again", provider->config->name);
+        provider->in_trouble = false;
+}
+
+/* What every answer tells beside what it was asked for: RFC 9110 10.2.3 Retry-After and Date. */
+static void provider_note_answer(Provider *provider, HttpError error, const HttpResponse *response,
+                                 const char *detail) {
+        if (error != HTTP_OK) {
+                provider_trouble(provider, "a request failed", detail);
+                return;
+        }
+        if (response->date_usec > 0) {
+                provider->skew_sec = (int64_t)(response->date_usec / USEC_PER_SEC) -
+                                     (int64_t)(clock_realtime_usec() / USEC_PER_SEC);
+                provider->skew_known = true;
+        }
+        if (response->status < 500 && response->status != 429) {
+                provider_recovered(provider);
+                return;
+        }
+        if (response->retry_after_usec > 0 && (response->status == 429 || response->status == 503))
+                provider->busy_until_usec = clock_boottime_usec() + response->retry_after_usec;
+        provider_trouble(provider,
+                         response->status == 429 ? "it answers that there are too many requests"
+                                                 : "it answers with an error of its own",
+                         NULL);
+}
+
+/* Tells everybody who waited. Who asks again from within waits for the next fetch, so the list is
+ * emptied into one of our own first. */
+static void fetch_finish(Provider *provider, Fetch *fetch, int result) {
+        _cleanup_(provider_unrefp) Provider *alive = provider_ref(provider);
+        ProviderWaits waits = LIST_HEAD_INITIALIZER(waits);
+
+        (void)alive;
+        fetch->exchange = http_exchange_free(fetch->exchange);
+        while (!LIST_EMPTY(&fetch->waits)) {
+                ProviderWait *wait = LIST_FIRST(&fetch->waits);
+
+                LIST_REMOVE(wait, link);
+                LIST_INSERT_HEAD(&waits, wait, link);
+        }
+        while (!LIST_EMPTY(&waits)) {
+                ProviderWait *wait = LIST_FIRST(&waits);
+                ProviderReady ready = wait->ready;
+
+                LIST_REMOVE(wait, link);
+                wait->ready = NULL;
+                ready(result, wait->userdata);
+        }
+}
+
+static int provider_get(Provider *provider, const char *url, HttpCallback callback,
+                        HttpExchange **ret) {
+        HttpRequest request = {
+                .url = url,
+                .ca_file = provider->config->ca_file,
+                .proxy = provider->config->proxy,
+                .allow_loopback_http = provider->config->allow_loopback_http,
+        };
+
+        return http_exchange_start(provider->http, &request, callback, provider, ret);
+}
+
+static int fetch_wait(Fetch *fetch, ProviderReady ready, void *userdata, ProviderWait **ret) {
+        ProviderWait *wait = calloc(1, sizeof(*wait));
+
+        if (!wait)
+                return -ENOMEM;
+        *wait = (ProviderWait){.ready = ready, .userdata = userdata};
+        LIST_INSERT_HEAD(&fetch->waits, wait, link);
+        *ret = wait;
+        return 0;
+}
+
+ProviderWait *provider_wait_free(ProviderWait *wait) {
+        if (!wait)
+                return NULL;
+        if (wait->ready)
+                LIST_REMOVE(wait, link);
+        free(wait);
+        return NULL;
+}
+
+/* OpenID Connect Discovery first, RFC 8414 where the provider knows only that. */
+
+static void on_discovery(HttpError error, const HttpResponse *response, const char *detail,
+                         void *userdata);
+
+static int discovery_start(Provider *provider, MetadataWhere where) {
+        _cleanup_free_ char *url = NULL;
+        int r;
+
+        r = metadata_url(provider->config->issuer, where, &url);
+        if (r < 0)
+                return r;
+        provider->where = where;
+        provider->discovery.exchange = http_exchange_free(provider->discovery.exchange);
+        return provider_get(provider, url, on_discovery, &provider->discovery.exchange);
+}
+
+static const struct {
+        const char *problem;
+        Outcome outcome;
+} metadata_errors[] = {
+        [METADATA_E_MALFORMED] = {"its discovery document is malformed", OUTCOME_PROVIDER_ANSWER},
+        [METADATA_E_ISSUER] =
+                {"its discovery document names another issuer than the configuration; "
+                 "they have to be equal byte by byte, a / at the end counts",
+                 OUTCOME_PROVIDER_ANSWER},
+        [METADATA_E_NO_DEVICE] = {"it does not offer the device flow (no "
+                                  "device_authorization_endpoint in its discovery document)",
+                                  OUTCOME_CLIENT_REFUSED},
+        [METADATA_E_ENDPOINT] = {"its discovery document lacks an endpoint, or has one that is not "
+                                 "https",
+                                 OUTCOME_PROVIDER_ANSWER},
+};
+
+static int discovery_take(Provider *provider, const HttpResponse *response) {
+        Metadata *metadata = NULL;
+        char status[32];
+        int r;
+
+        if (response->status != 200) {
+                (void)snprintf(status, sizeof(status), "status %ld", response->status);
+                provider_trouble(provider, "it has no discovery document", status);
+                return response->status >= 500 || response->status == 429 ? OUTCOME_PROVIDER_BUSY
+                                                                          : OUTCOME_PROVIDER_ANSWER;
+        }
+        r = metadata_parse(secret_bytes(response->body), secret_size(response->body),
+                           provider->config->issuer, provider->config->allow_loopback_http,
+                           &metadata);
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                /* What it says now is not what we know: the old copy must not be used any more. */
+                provider->metadata = metadata_free(provider->metadata);
+                provider_trouble(provider, metadata_errors[r].problem, NULL);
+                return metadata_errors[r].outcome;
+        }
+        metadata_free(provider->metadata);
+        provider->metadata = metadata;
+        provider->metadata_until_usec = clock_boottime_usec() + PROVIDER_CACHE_USEC;
+        provider->problem[0] = '\0';
+        return 0;
+}
+
+static void on_discovery(HttpError error, const HttpResponse *response, const char *detail,
+                         void *userdata) {
+        Provider *provider = userdata;
+        int r;
+
+        provider_note_answer(provider, error, response, detail);
+        if (error == HTTP_OK && response->status == 404 && provider->where == METADATA_OPENID) {
+                r = discovery_start(provider, METADATA_OAUTH);
+                if (r >= 0)
+                        return;
+        } else
+                r = error == HTTP_OK ? discovery_take(provider, response)
+                                     : (int)provider_http_outcome(error);
+
+        /* An old copy of a provider that is away for the moment is better than none. */
+        if ((r == OUTCOME_PROVIDER_UNREACHABLE || r == OUTCOME_PROVIDER_BUSY) &&
+            provider->metadata) {
+                provider->metadata_until_usec = clock_boottime_usec() + PROVIDER_STALE_RETRY_USEC;
+                r = 0;
+        }
+        fetch_finish(provider, &provider->discovery, r);
+}
+
+int provider_fetch_metadata(Provider *provider, ProviderReady ready, void *userdata,
+                            ProviderWait **ret) {
+        int r;
+
+        if (!provider->discovery.exchange) {
+                r = discovery_start(provider, METADATA_OPENID);
+                if (r < 0)
+                        return r;
+        }
+        return fetch_wait(&provider->discovery, ready, userdata, ret);
+}
+
+/* The keys. */
+
+static int keys_take(Provider *provider, const HttpResponse *response) {
+        Jwks *keys = NULL;
+        int r;
+
+        if (response->status != 200) {
+                provider_trouble(provider, "its keys (jwks_uri) cannot be fetched", NULL);
+                return response->status >= 500 || response->status == 429 ? OUTCOME_PROVIDER_BUSY
+                                                                          : OUTCOME_PROVIDER_ANSWER;
+        }
+        r = jwks_parse(secret_bytes(response->body), secret_size(response->body), &keys);
+        if (r == -EBADMSG) {
+                provider_trouble(provider, "its keys (jwks_uri) are malformed", NULL);
+                return OUTCOME_PROVIDER_ANSWER;
+        }
+        if (r < 0)
+                return r;
+        jwks_free(provider->keys);
+        provider->keys = keys;
+        return 0;
+}
+
+static void on_keys(HttpError error, const HttpResponse *response, const char *detail,
+                    void *userdata) {
+        Provider *provider = userdata;
+
+        provider_note_answer(provider, error, response, detail);
+        fetch_finish(provider, &provider->key_fetch,
+                     error == HTTP_OK ? keys_take(provider, response)
+                                      : (int)provider_http_outcome(error));
+}
+
+static int keys_start(Provider *provider) {
+        int r;
+
+        if (!provider->metadata)
+                return -ENOENT;
+        r = provider_get(provider, provider->metadata->jwks_uri, on_keys,
+                         &provider->key_fetch.exchange);
+        if (r >= 0)
+                provider->keys_fetched_usec = clock_boottime_usec();
+        return r;
+}
+
+int provider_fetch_keys(Provider *provider, ProviderReady ready, void *userdata,
+                        ProviderWait **ret) {
+        int r;
+
+        if (!provider->key_fetch.exchange) {
+                r = keys_start(provider);
+                if (r < 0)
+                        return r;
+        }
+        return fetch_wait(&provider->key_fetch, ready, userdata, ret);
+}
+
+void provider_prefetch_keys(Provider *provider) {
+        bool fresh = provider->keys &&
+                     clock_boottime_usec() < provider->keys_fetched_usec + PROVIDER_CACHE_USEC;
+
+        /* A failure shows when the keys are needed. */
+        if (!fresh && !provider->key_fetch.exchange)
+                (void)keys_start(provider);
+}
+
+bool provider_may_renew_keys(const Provider *provider) {
+        return !provider->keys ||
+               clock_boottime_usec() >= provider->keys_fetched_usec + PROVIDER_KEYS_RENEW_MIN_USEC;
+}
+
+/* Requests of the client itself. */
+
+static const char *endpoint_url(const Metadata *metadata, ProviderEndpoint endpoint) {
+        switch (endpoint) {
+        case PROVIDER_DEVICE_AUTHORIZATION:
+                return metadata->device_authorization_endpoint;
+        case PROVIDER_TOKEN:
+                return metadata->token_endpoint;
+        case PROVIDER_REVOCATION:
+                return metadata->revocation_endpoint;
+        default:
+                return NULL;
+        }
+}
+
+static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
+                      void *userdata) {
+        ProviderRequest *request = userdata;
+
+        provider_note_answer(request->provider, error, response, detail);
+        request->callback(error, response, detail, request->userdata);
+}
+
+int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
+                  HttpCallback callback, void *userdata, ProviderRequest **ret) {
+        _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
+        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
+        HttpRequest http;
+        int r;
+
+        if (!provider->metadata)
+                return -ENOENT;
+        if (!endpoint_url(provider->metadata, endpoint))
+                return -EOPNOTSUPP;
+        r = client_auth_apply(provider->config, provider->client_secret, form, &authorization);
+        if (r < 0)
+                return r;
+        r = form_finish(form, &body);
+        if (r < 0)
+                return r;
+
+        request = calloc(1, sizeof(*request));
+        if (!request)
+                return -ENOMEM;
+        *request = (ProviderRequest){
+                .provider = provider_ref(provider),
+                .callback = callback,
+                .userdata = userdata,
+        };
+        http = (HttpRequest){
+                .url = endpoint_url(provider->metadata, endpoint),
+                .form = body,
+                .authorization = authorization,
+                .ca_file = provider->config->ca_file,
+                .proxy = provider->config->proxy,
+                .allow_loopback_http = provider->config->allow_loopback_http,
+                .timeout_usec = timeout_usec,
+        };
+        r = http_exchange_start(provider->http, &http, on_answer, request, &request->exchange);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(request);
+        return 0;
+}
+
+ProviderRequest *provider_request_free(ProviderRequest *request) {
+        if (!request)
+                return NULL;
+        http_exchange_free(request->exchange);
+        provider_unref(request->provider);
+        free(request);
+        return NULL;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Provider: a configured provider at run time: its metadata and keys as last fetched, the client's
+ * secret, and whether it asked to be left alone. Everything that is sent to a provider goes through
+ * here, so that one place authenticates the client, honours Retry-After for the whole host and says
+ * once in the log when the provider goes away and comes back. */
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "common/outcome.h"
+#include "gateway/config-generation.h"
+#include "gateway/form.h"
+#include "gateway/http.h"
+#include "gateway/jwks.h"
+#include "gateway/metadata.h"
+
+#define PROVIDER_CACHE_USEC (24 * 3600 * UINT64_C(1000000))
+#define PROVIDER_STALE_RETRY_USEC (5 * 60 * UINT64_C(1000000))
+#define PROVIDER_KEYS_RENEW_MIN_USEC (60 * UINT64_C(1000000))
+
+typedef struct Provider Provider;
+typedef struct ProviderWait ProviderWait;
+typedef struct ProviderRequest ProviderRequest;
+
+/* @config is one of @generation's. A secret that cannot be read is no error yet: see
+ * provider_usable(). */
+int provider_new(ConfigGeneration *generation, const ProviderConfig *config, HttpClient *http,
+                 Provider **ret);
+Provider *provider_ref(Provider *provider);
+Provider *provider_unref(Provider *provider);
+DEFINE_CLEANUP(Provider, provider_unref);
+
+const ProviderConfig *provider_config(const Provider *provider);
+
+/* Whether a request may be sent now: 0, OUTCOME_CONFIGURATION without the client's secret,
+ * OUTCOME_PROVIDER_BUSY while a Retry-After lasts. */
+int provider_usable(const Provider *provider);
+uint64_t provider_busy_until_usec(const Provider *provider); /* CLOCK_BOOTTIME; 0: never was */
+
+/* What the last failure was, for the administrator; "" if there was none. */
+const char *provider_problem(const Provider *provider);
+
+/* How far the provider's clock is ahead of ours by its last answer, in seconds. -ENODATA: no answer
+ * with a Date was seen. */
+int provider_clock_skew(const Provider *provider, int64_t *ret_sec);
+
+/* NULL: not fetched yet, or too old. Valid until the event loop runs again. */
+const Metadata *provider_metadata(const Provider *provider);
+/* The keys as last fetched, however old: a signature by a newer key fails by its kid, and only then
+ * are they fetched again. NULL: never fetched. */
+const Jwks *provider_keys(const Provider *provider);
+
+/* @result: 0, an Outcome or -errno. The wait is over when this is called; freeing it is allowed
+ * inside. */
+typedef void (*ProviderReady)(int result, void *userdata);
+
+/* Fetch and call back from the event loop. Callers that wait for the same thing share one request.
+ * The keys need the metadata first: -ENOENT. */
+int provider_fetch_metadata(Provider *provider, ProviderReady ready, void *userdata,
+                            ProviderWait **ret);
+int provider_fetch_keys(Provider *provider, ProviderReady ready, void *userdata,
+                        ProviderWait **ret);
+ProviderWait *provider_wait_free(ProviderWait *wait); /* the callback is not called any more */
+DEFINE_CLEANUP(ProviderWait, provider_wait_free);
+
+/* Fetches keys that are absent or older than a day, while a person is reading a code. */
+void provider_prefetch_keys(Provider *provider);
+
+/* Whether an unknown kid justifies fetching the keys again: not within a minute of the last time.
+ */
+bool provider_may_renew_keys(const Provider *provider);
+
+typedef enum ProviderEndpoint {
+        PROVIDER_DEVICE_AUTHORIZATION,
+        PROVIDER_TOKEN,
+        PROVIDER_REVOCATION,
+        _PROVIDER_ENDPOINT_MAX,
+} ProviderEndpoint;
+
+/* Posts @form with the client's authentication. The metadata must be there. -EOPNOTSUPP: the
+ * provider has no such endpoint. @form is used up. @timeout_usec as in HttpRequest. */
+int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
+                  HttpCallback callback, void *userdata, ProviderRequest **ret);
+ProviderRequest *provider_request_free(ProviderRequest *request);
+DEFINE_CLEANUP(ProviderRequest, provider_request_free);
+
+/* The outcome of a request that got no usable answer. */
+Outcome provider_http_outcome(HttpError error);

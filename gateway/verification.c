@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/verification.h"
+
+#include <errno.h>
+
+struct Verification {
+        Provider *provider;
+        const Secret *token;
+        uint64_t now_usec;
+        VerificationDone done;
+        void *userdata;
+        ProviderWait *wait;
+        bool keys_were_fetched;
+};
+
+static const Outcome outcomes[] = {
+        [ID_TOKEN_E_MALFORMED] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_ALGORITHM] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_UNKNOWN_KEY] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_SIGNATURE] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_ISSUER] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_AUDIENCE] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_EXPIRED] = OUTCOME_CLOCK_WRONG,
+        [ID_TOKEN_E_FUTURE] = OUTCOME_CLOCK_WRONG,
+        [ID_TOKEN_E_CLAIM] = OUTCOME_ID_TOKEN_INVALID,
+};
+
+static void verification_run(Verification *verification);
+
+static void on_keys(int result, void *userdata) {
+        Verification *verification = userdata;
+
+        verification->wait = provider_wait_free(verification->wait);
+        if (result != 0)
+                verification->done(result, NULL, "the keys could not be fetched",
+                                   verification->userdata);
+        else
+                verification_run(verification);
+}
+
+static void verification_fetch_keys(Verification *verification) {
+        int r;
+
+        verification->keys_were_fetched = true;
+        r = provider_fetch_keys(verification->provider, on_keys, verification, &verification->wait);
+        if (r < 0)
+                verification->done(r, NULL, "the keys could not be fetched",
+                                   verification->userdata);
+}
+
+static int verification_check(const Verification *verification, IdToken **ret) {
+        const ProviderConfig *config = provider_config(verification->provider);
+        IdTokenExpectation expectation = {
+                .issuer = config->issuer,
+                .client_id = config->client_id,
+                .algs = config->id_token_algs,
+                .now_usec = verification->now_usec,
+        };
+
+        return id_token_verify(verification->token, provider_keys(verification->provider),
+                               &expectation, ret);
+}
+
+static void verification_run(Verification *verification) {
+        _cleanup_(id_token_freep) IdToken *id_token = NULL;
+        int r;
+
+        if (!provider_keys(verification->provider)) {
+                verification_fetch_keys(verification);
+                return;
+        }
+        r = verification_check(verification, &id_token);
+        if (r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched &&
+            provider_may_renew_keys(verification->provider)) {
+                verification_fetch_keys(verification);
+                return;
+        }
+        if (r > 0)
+                verification->done((int)outcomes[r], NULL, id_token_error_text(r),
+                                   verification->userdata);
+        else
+                verification->done(r, id_token, NULL, verification->userdata);
+}
+
+int verification_start(Provider *provider, const Secret *token, uint64_t now_usec,
+                       VerificationDone done, void *userdata, Verification **ret) {
+        Verification *verification = calloc(1, sizeof(*verification));
+
+        if (!verification)
+                return -ENOMEM;
+        *verification = (Verification){
+                .provider = provider_ref(provider),
+                .token = token,
+                .now_usec = now_usec,
+                .done = done,
+                .userdata = userdata,
+        };
+        *ret = verification;
+        if (!token)
+                done(OUTCOME_ID_TOKEN_INVALID, NULL, "missing", userdata);
+        else
+                verification_run(verification);
+        return 0;
+}
+
+Verification *verification_free(Verification *verification) {
+        if (!verification)
+                return NULL;
+        provider_wait_free(verification->wait);
+        provider_unref(verification->provider);
+        free(verification);
+        return NULL;
+}

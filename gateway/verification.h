@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Verification: one ID token against a provider's keys, fetching them where they are not there yet
+ * and, once, where the token names a key that we do not know. */
+
+#include "gateway/id-token.h"
+#include "gateway/provider.h"
+
+typedef struct Verification Verification;
+
+/* @result: 0 with the verified @id_token, which is the callee's to look at until it returns; an
+ * Outcome; -errno. @detail is a word for the log, or NULL. The verification may be freed inside. */
+typedef void (*VerificationDone)(int result, const IdToken *id_token, const char *detail,
+                                 void *userdata);
+
+/* @token (NULL: the provider gave none, which is an invalid one) stays the caller's and must
+ * outlive the verification; @now_usec is the CLOCK_REALTIME to hold its times against. @done is
+ * called exactly once, perhaps from within, after *ret was set. -ENOMEM: it is not called. */
+int verification_start(Provider *provider, const Secret *token, uint64_t now_usec,
+                       VerificationDone done, void *userdata, Verification **ret);
+Verification *verification_free(Verification *verification);
+DEFINE_CLEANUP(Verification, verification_free);
