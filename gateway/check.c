@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/check.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "gateway/device-request.h"
+#include "gateway/id-token.h"
+
+#define SKEW_WARNING_SEC 10
+
+struct Check {
+        Provider *provider;
+        CheckDone done;
+        void *userdata;
+        ProviderWait *wait;
+        DeviceRequest *device_request;
+        CheckFinding findings[CHECK_FINDINGS_MAX];
+        size_t n_findings;
+};
+
+const char *check_severity_to_string(CheckSeverity severity) {
+        static const char *const names[_CHECK_SEVERITY_MAX] = {
+                [CHECK_OK] = "ok",
+                [CHECK_WARNING] = "warning",
+                [CHECK_ERROR] = "error",
+        };
+
+        return names[severity];
+}
+
+/* One that there is no memory for is missing in the list; the list is not what protects anything.
+ */
+static void check_say(Check *check, CheckSeverity severity, const char *what, const char *format,
+                      ...) _printf_(4, 5);
+static void check_say(Check *check, CheckSeverity severity, const char *what, const char *format,
+                      ...) {
+        CheckFinding *finding = &check->findings[check->n_findings];
+        va_list arguments;
+        int n;
+
+        assert(check->n_findings < CHECK_FINDINGS_MAX);
+        va_start(arguments, format);
+        n = vasprintf(&finding->message, format, arguments);
+        va_end(arguments);
+        if (n < 0) {
+                finding->message = NULL;
+                return;
+        }
+        finding->severity = severity;
+        finding->what = what;
+        check->n_findings++;
+}
+
+static void check_finish(Check *check) {
+        check->done(check, check->findings, check->n_findings, check->userdata);
+}
+
+/* The sentence of an outcome is for the person at a prompt; here the administrator reads. */
+static const char *advice(int result) {
+        static const char *const texts[_OUTCOME_MAX] = {
+                [OUTCOME_PROVIDER_UNREACHABLE] =
+                        "Check the network, the proxy and the issuer in the configuration.",
+                [OUTCOME_PROVIDER_UNTRUSTED] =
+                        "Check the clock, and that ca_file (or the system's certificates) has the "
+                        "authority that signed the provider's certificate.",
+                [OUTCOME_PROVIDER_BUSY] = "Try again in a minute.",
+                [OUTCOME_PROVIDER_ANSWER] =
+                        "Check the issuer in the configuration, and that the provider is healthy.",
+                [OUTCOME_CLIENT_REFUSED] =
+                        "Check client_id, client_auth, the secret and the scope, and allow the "
+                        "client the device authorization grant at the provider.",
+                [OUTCOME_CONFIGURATION] =
+                        "Mend the configuration, then restart oidc-keyring-gateway.service.",
+        };
+
+        return result > 0 && result < _OUTCOME_MAX && texts[result]
+                       ? texts[result]
+                       : "See the journal of oidc-keyring-gateway.service.";
+}
+
+static void check_clock(Check *check) {
+        int64_t skew_sec, distance;
+
+        if (provider_clock_skew(check->provider, &skew_sec) < 0) {
+                check_say(check, CHECK_WARNING, "clock",
+                          "The provider's answers carry no Date: its clock cannot be compared.");
+                return;
+        }
+        distance = skew_sec < 0 ? -skew_sec : skew_sec;
+        check_say(check,
+                  distance * 1000000 > (int64_t)ID_TOKEN_SKEW_USEC ? CHECK_ERROR
+                  : distance > SKEW_WARNING_SEC                    ? CHECK_WARNING
+                                                                   : CHECK_OK,
+                  "clock",
+                  distance > SKEW_WARNING_SEC
+                          ? "This host's clock is %" PRId64 " s %s the provider's. Set it: logins "
+                            "fail from a minute on."
+                          : "This host's clock is %" PRId64 " s %s the provider's.",
+                  distance, skew_sec > 0 ? "behind" : "ahead of");
+}
+
+static void on_keys(int result, void *userdata) {
+        Check *check = userdata;
+
+        check->wait = provider_wait_free(check->wait);
+        if (result != 0)
+                check_say(check, CHECK_ERROR, "keys", "The provider's keys cannot be had: %s. %s",
+                          provider_problem(check->provider), advice(result));
+        else if (jwks_size(provider_keys(check->provider)) == 0)
+                check_say(check, CHECK_ERROR, "keys",
+                          "None of the provider's keys can be used. It has to sign ID tokens with "
+                          "RS256, PS256, ES256, ES384, ES512 or EdDSA.");
+        else
+                check_say(check, CHECK_OK, "keys", "%zu keys to verify ID tokens with.",
+                          jwks_size(provider_keys(check->provider)));
+        check_clock(check);
+        check_finish(check);
+}
+
+static void on_authorization(int result, DeviceAuthorization *authorization, const char *detail,
+                             void *userdata) {
+        Check *check = userdata;
+        int r;
+
+        check->device_request = device_request_free(check->device_request);
+        if (result != 0)
+                check_say(check, CHECK_ERROR, "client",
+                          "The provider gives client %s no code%s%s. %s",
+                          provider_config(check->provider)->client_id, detail ? ": " : "",
+                          detail ? detail : "", advice(result));
+        else
+                check_say(check, CHECK_OK, "client",
+                          "Client %s is allowed the device flow; people approve at %s.",
+                          provider_config(check->provider)->client_id,
+                          authorization->verification_uri);
+        device_authorization_free(authorization);
+
+        r = provider_fetch_keys(check->provider, on_keys, check, &check->wait);
+        if (r < 0)
+                on_keys(r, check);
+}
+
+static void check_metadata(Check *check) {
+        const Metadata *metadata = provider_metadata(check->provider);
+
+        check_say(check, CHECK_OK, "issuer", "%s names itself so in its discovery document.",
+                  provider_config(check->provider)->issuer);
+        check_say(check, CHECK_OK, "device endpoint", "%s",
+                  metadata->device_authorization_endpoint);
+        if (!metadata->revocation_endpoint)
+                check_say(check, CHECK_WARNING, "revocation endpoint",
+                          "The provider has none: at logout tokens are wiped here, and stay alive "
+                          "there until they expire.");
+}
+
+static void on_metadata(int result, void *userdata) {
+        Check *check = userdata;
+        int r;
+
+        check->wait = provider_wait_free(check->wait);
+        if (result != 0) {
+                check_say(check, CHECK_ERROR, "discovery", "%s: %s. %s",
+                          provider_config(check->provider)->issuer,
+                          provider_problem(check->provider), advice(result));
+                check_finish(check);
+                return;
+        }
+        check_metadata(check);
+        r = device_request_start(check->provider, on_authorization, check, &check->device_request);
+        if (r < 0)
+                on_authorization(r, NULL, NULL, check);
+}
+
+int check_start(Provider *provider, CheckDone done, void *userdata, Check **ret) {
+        Check *check = calloc(1, sizeof(*check));
+        int r;
+
+        if (!check)
+                return -ENOMEM;
+        check->provider = provider_ref(provider);
+        check->done = done;
+        check->userdata = userdata;
+        *ret = check;
+
+        if (provider_usable(provider) == OUTCOME_CONFIGURATION) {
+                check_say(check, CHECK_ERROR, "client secret",
+                          "%s. Write it there (mode 0600, "
+                          "root), then restart "
+                          "oidc-keyring-gateway.service.",
+                          provider_problem(provider));
+                check_finish(check);
+                return 0;
+        }
+        check_say(check, CHECK_OK, "configuration", "Provider %s is configured.",
+                  provider_config(provider)->name);
+        r = provider_fetch_metadata(provider, on_metadata, check, &check->wait);
+        if (r < 0)
+                on_metadata(r, check);
+        return 0;
+}
+
+Check *check_free(Check *check) {
+        if (!check)
+                return NULL;
+        for (size_t i = 0; i < check->n_findings; i++)
+                free(check->findings[i].message);
+        provider_wait_free(check->wait);
+        device_request_free(check->device_request);
+        provider_unref(check->provider);
+        free(check);
+        return NULL;
+}
