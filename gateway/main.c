@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+
+/* oidc-keyring-gateway: arguments and the event loop. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/parse.h"
+#include "common/secret.h"
+#include "gateway/manager.h"
+
+#define IDLE_TIMEOUT_DEFAULT_SEC 600u
+#define IDLE_TIMEOUT_MAX_SEC (7u * 24u * 3600u)
+#define STOP_POLL_USEC UINT64_C(20000)
+#define TIMER_ACCURACY_USEC UINT64_C(1000000)
+
+static uint64_t arg_idle_timeout_sec = IDLE_TIMEOUT_DEFAULT_SEC;
+static const char *arg_root = "";
+
+typedef struct Gateway {
+        sd_event *event;
+        sd_bus *bus;
+        Manager *manager;
+        sd_event_source *idle_timer;
+        sd_event_source *stop_timer;
+        bool leaving; /* the bus name is being given up */
+} Gateway;
+
+static int help(void) {
+        return printf("oidc-keyring-gateway [OPTION...]\n\n"
+                      "Speaks to the identity providers for all logins of this host. Started by "
+                      "the "
+                      "system bus.\n\n"
+                      "      --idle-timeout=SECONDS  leave after so long with nothing to do (600); "
+                      "0: "
+                      "never\n"
+                      "      --root=DIRECTORY        read the configuration below it\n"
+                      "  -h, --help\n"
+                      "      --version\n") < 0
+                       ? -EIO
+                       : 0;
+}
+
+static int version(void) {
+        return puts(PACKAGE_STRING) < 0 ? -EIO : 0;
+}
+
+/* 1: go on. */
+static int parse_arguments(int argc, char *argv[]) {
+        enum {
+                ARG_IDLE_TIMEOUT = 0x100,
+                ARG_ROOT,
+                ARG_VERSION,
+        };
+        static const struct option options[] = {
+                {"idle-timeout", required_argument, NULL, ARG_IDLE_TIMEOUT},
+                {"root", required_argument, NULL, ARG_ROOT},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, ARG_VERSION},
+                {0},
+        };
+        int option;
+
+        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                switch (option) {
+                case ARG_IDLE_TIMEOUT:
+                        if (parse_u64(optarg, 0, IDLE_TIMEOUT_MAX_SEC, &arg_idle_timeout_sec) < 0) {
+                                log_error("--idle-timeout is a number of seconds, at most %u",
+                                          IDLE_TIMEOUT_MAX_SEC);
+                                return -EINVAL;
+                        }
+                        break;
+                case ARG_ROOT:
+                        arg_root = optarg;
+                        break;
+                case ARG_VERSION:
+                        return version();
+                case 'h':
+                        return help();
+                default:
+                        return -EINVAL;
+                }
+        }
+        if (optind < argc) {
+                log_error("There are no arguments beside options, see --help");
+                return -EINVAL;
+        }
+        return 1;
+}
+
+/* Leaving: the name is given up first, so that whoever calls from then on starts a new gateway;
+ * calls that came before are still in the queue when the bus confirms, and undo it. */
+
+static int gateway_request_name(Gateway *gateway) {
+        return sd_bus_request_name(gateway->bus, GATEWAY_BUS_NAME, 0);
+}
+
+static bool gateway_is_idle(const Gateway *gateway) {
+        return manager_is_idle(gateway->manager) &&
+               clock_boottime_usec() >= manager_last_call_usec(gateway->manager) +
+                                                arg_idle_timeout_sec * USEC_PER_SEC;
+}
+
+static int gateway_set_idle_timer(Gateway *gateway) {
+        uint64_t now_usec = clock_boottime_usec();
+        uint64_t due_usec =
+                manager_last_call_usec(gateway->manager) + arg_idle_timeout_sec * USEC_PER_SEC;
+        int r;
+
+        /* Something is pending: nothing tells when it ends, so look again in a while. */
+        if (due_usec <= now_usec)
+                due_usec = now_usec + arg_idle_timeout_sec * USEC_PER_SEC / 4 + USEC_PER_SEC;
+        r = sd_event_source_set_time(gateway->idle_timer, due_usec);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(gateway->idle_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_name_released(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Gateway *gateway = userdata;
+        int r;
+
+        (void)message;
+        (void)error;
+        gateway->leaving = false;
+        if (gateway_is_idle(gateway))
+                return sd_event_exit(gateway->event, 0);
+
+        r = gateway_request_name(gateway);
+        if (r < 0) {
+                /* A successor has it. What is pending here is still brought to its end. */
+                log_debug_errno(r, "Cannot take the bus name back");
+                return 0;
+        }
+        return gateway_set_idle_timer(gateway);
+}
+
+static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Gateway *gateway = userdata;
+
+        (void)source;
+        (void)usec;
+        if (!gateway_is_idle(gateway) || gateway->leaving)
+                return gateway_set_idle_timer(gateway);
+        gateway->leaving = true;
+        return sd_bus_release_name_async(gateway->bus, NULL, GATEWAY_BUS_NAME, on_name_released,
+                                         gateway);
+}
+
+/* The end by signal: refreshes are brought to their end, what nobody was given is revoked. */
+
+static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Gateway *gateway = userdata;
+        int r;
+
+        (void)usec;
+        if (manager_is_idle(gateway->manager))
+                return sd_event_exit(gateway->event, 0);
+        r = sd_event_source_set_time_relative(source, STOP_POLL_USEC);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_name_given_up(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        (void)message;
+        (void)userdata;
+        (void)error;
+        return 0;
+}
+
+static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *info,
+                          void *userdata) {
+        Gateway *gateway = userdata;
+
+        (void)source;
+        (void)info;
+        if (gateway->stop_timer)
+                return sd_event_exit(gateway->event, 0);
+        (void)sd_notify(0, "STOPPING=1");
+        manager_stop(gateway->manager);
+        /* Whoever calls from now on starts a successor. */
+        if (!gateway->leaving) {
+                int r = sd_bus_release_name_async(gateway->bus, NULL, GATEWAY_BUS_NAME,
+                                                  on_name_given_up, NULL);
+
+                if (r < 0)
+                        return r;
+        }
+        return sd_event_add_time_relative(gateway->event, &gateway->stop_timer, CLOCK_MONOTONIC, 0,
+                                          1, on_stop_timer, gateway);
+}
+
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *info,
+                            void *userdata) {
+        Gateway *gateway = userdata;
+
+        (void)source;
+        (void)info;
+        manager_reload(gateway->manager);
+        return 0;
+}
+
+static int gateway_add_signals(Gateway *gateway) {
+        static const struct {
+                int number;
+                sd_event_signal_handler_t handler;
+        } signals[] = {
+                {SIGTERM, on_stop_signal},
+                {SIGINT, on_stop_signal},
+                {SIGHUP, on_reload_signal},
+        };
+        sigset_t mask;
+        int r;
+
+        (void)sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void)sigaddset(&mask, signals[i].number);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                r = sd_event_add_signal(gateway->event, NULL, signals[i].number, signals[i].handler,
+                                        gateway);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int gateway_connect(Gateway *gateway) {
+        int r;
+
+        r = sd_bus_open_system(&gateway->bus);
+        if (r < 0)
+                return log_error_errno(r, "Cannot reach the system bus");
+        r = manager_attach(gateway->manager, gateway->bus);
+        if (r < 0)
+                return log_error_errno(r, "Cannot offer the interface");
+        r = sd_bus_set_exit_on_disconnect(gateway->bus, 1);
+        if (r < 0)
+                return log_error_errno(r, "Cannot follow the system bus");
+        r = sd_bus_attach_event(gateway->bus, gateway->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return log_error_errno(r, "Cannot follow the system bus");
+        r = gateway_request_name(gateway);
+        if (r < 0)
+                return log_error_errno(r, "Cannot own the bus name " GATEWAY_BUS_NAME);
+        return 0;
+}
+
+static int gateway_setup(Gateway *gateway) {
+        int r;
+
+        r = sd_event_new(&gateway->event);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make an event loop");
+        r = gateway_add_signals(gateway);
+        if (r < 0)
+                return log_error_errno(r, "Cannot take signals");
+        r = manager_new(gateway->event, arg_root, &gateway->manager);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set up");
+        r = gateway_connect(gateway);
+        if (r < 0)
+                return r;
+        if (arg_idle_timeout_sec == 0)
+                return 0;
+        r = sd_event_add_time_relative(gateway->event, &gateway->idle_timer, CLOCK_BOOTTIME,
+                                       arg_idle_timeout_sec * USEC_PER_SEC, TIMER_ACCURACY_USEC,
+                                       on_idle_timer, gateway);
+        return r < 0 ? log_error_errno(r, "Cannot set a timer") : 0;
+}
+
+static void gateway_done(Gateway *gateway) {
+        manager_free(gateway->manager);
+        sd_event_source_disable_unref(gateway->idle_timer);
+        sd_event_source_disable_unref(gateway->stop_timer);
+        sd_bus_flush_close_unref(gateway->bus);
+        sd_event_unref(gateway->event);
+}
+
+static int run(void) {
+        _cleanup_(gateway_done) Gateway gateway = {0};
+        int r;
+
+        /* Not even root's tools of another container or a process of this user may look inside. */
+        r = secret_protect_process();
+        if (r < 0)
+                return log_error_errno(r, "Cannot protect the memory");
+        r = gateway_setup(&gateway);
+        if (r < 0)
+                return r;
+        (void)sd_notify(0, "READY=1");
+        return sd_event_loop(gateway.event);
+}
+
+int main(int argc, char *argv[]) {
+        int r = parse_arguments(argc, argv);
+
+        if (r > 0)
+                r = run();
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The D-Bus face of the manager: arguments in, answers out, nothing decided. */
+
+#include <errno.h>
+
+#include "common/log.h"
+#include "common/names.h"
+#include "gateway/bus-error.h"
+#include "gateway/manager.h"
+#include "gateway/qr.h"
+
+/* A method call that is answered later. */
+typedef struct PendingCall {
+        sd_bus_message *message;
+        Manager *manager;
+        QrStyle qr;
+} PendingCall;
+
+static PendingCall *pending_call_free(PendingCall *call) {
+        if (!call)
+                return NULL;
+        sd_bus_message_unref(call->message);
+        free(call);
+        return NULL;
+}
+DEFINE_CLEANUP(PendingCall, pending_call_free);
+
+static int pending_call_new(sd_bus_message *message, Manager *manager, PendingCall **ret) {
+        PendingCall *call = calloc(1, sizeof(*call));
+
+        if (!call)
+                return -ENOMEM;
+        *call = (PendingCall){.message = sd_bus_message_ref(message), .manager = manager};
+        *ret = call;
+        return 0;
+}
+
+static void reply_sent(int r) {
+        if (r < 0)
+                log_debug_errno(r, "Cannot answer a method call");
+}
+
+/* The message for an outcome: which line of the configuration is wrong says more than its own. */
+static const char *message_for(const Manager *manager, int result) {
+        return result == OUTCOME_CONFIGURATION ? manager_configuration_problem(manager) : NULL;
+}
+
+static void pending_call_fail(PendingCall *call, int result) {
+        bus_error_reply(call->message, result, message_for(call->manager, result));
+}
+
+/* Who calls, as the bus driver (or the socket, between peers) knows it from the kernel. What sd-bus
+ * could add from /proc is never asked for. */
+static int caller_of(sd_bus_message *message, Manager *manager, uid_t *ret) {
+        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+        int r;
+
+        manager_note_call(manager);
+        r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
+        if (r < 0)
+                return r;
+        return sd_bus_creds_get_euid(creds, ret);
+}
+
+/* BeginLogin */
+
+static int reply_challenge(const PendingCall *call, const Login *login) {
+        const DeviceAuthorization *challenge = login_challenge(login);
+        const char *complete = challenge->verification_uri_complete;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *qr = NULL;
+        int r;
+
+        r = qr_draw(complete ? complete : challenge->verification_uri, call->qr, &qr);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_sensitive(reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(reply, "ssssts", login_id(login), challenge->verification_uri,
+                                  complete ? complete : "", challenge->user_code,
+                                  login_expires_usec(login), qr);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static void on_begun(Login *login, int result, void *userdata) {
+        _cleanup_(pending_call_freep) PendingCall *call = userdata;
+
+        if (result == 0) {
+                result = reply_challenge(call, login);
+                if (result >= 0)
+                        return;
+        }
+        pending_call_fail(call, result);
+}
+
+/* Runs when the last connection that has to do with a login is gone from the bus. */
+static int on_caller_gone(sd_bus_track *track, void *userdata) {
+        Login *login = userdata;
+
+        (void)track;
+        if (!login_was_delivered(login))
+                login_cancel(login);
+        return 0;
+}
+
+/* A caller on a connection of its own, without a bus, cannot be followed. */
+static int track_caller(Manager *manager, sd_bus_message *message, Login *login) {
+        _cleanup_(sd_bus_track_unrefp) sd_bus_track *track = NULL;
+        int r;
+
+        if (!sd_bus_message_get_sender(message))
+                return 0;
+        r = sd_bus_track_new(sd_bus_message_get_bus(message), &track, on_caller_gone, login);
+        if (r < 0)
+                return r;
+        r = sd_bus_track_add_sender(track, message);
+        if (r < 0)
+                return r;
+        manager_track_login(manager, login, TAKE_PTR(track));
+        return 0;
+}
+
+static int method_begin_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(pending_call_freep) PendingCall *call = NULL;
+        Manager *manager = userdata;
+        LoginArguments arguments;
+        const char *tty, *qr;
+        Login *login;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "ssssss", &arguments.provider, &arguments.user,
+                                &arguments.service, &arguments.rhost, &tty, &qr);
+        if (r < 0)
+                return r;
+        r = pending_call_new(message, manager, &call);
+        if (r < 0)
+                return r;
+        if (qr_style_from_string(qr, &call->qr) < 0)
+                return sd_bus_error_set_const(error, SD_BUS_ERROR_INVALID_ARGS,
+                                              "qr is none, utf8 or ascii");
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = manager_admit_login(manager, caller, &arguments, &login);
+        if (r != 0)
+                return bus_error_set(error, r, message_for(manager, r));
+        r = track_caller(manager, message, login);
+        if (r < 0) {
+                login_cancel(login);
+                return r;
+        }
+        login_begin(login, on_begun, TAKE_PTR(call));
+        return 1;
+}
+
+/* AwaitLogin, CancelLogin, ClaimGrant */
+
+static void on_awaited(Login *login, int result, void *userdata) {
+        _cleanup_(pending_call_freep) PendingCall *call = userdata;
+
+        if (result == 0)
+                reply_sent(sd_bus_reply_method_return(call->message, "ss", login_issuer(login),
+                                                      login_subject(login)));
+        else
+                pending_call_fail(call, result);
+}
+
+static int method_await_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *manager = userdata;
+        PendingCall *call;
+        Login *login;
+        const char *id;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &id);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = manager_find_login(manager, caller, id, &login);
+        if (r != 0)
+                return bus_error_set(error, r, NULL);
+        r = pending_call_new(message, manager, &call);
+        if (r < 0)
+                return r;
+        login_await(login, on_awaited, call);
+        return 1;
+}
+
+static int method_cancel_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *manager = userdata;
+        Login *login;
+        const char *id;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &id);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = manager_find_login(manager, caller, id, &login);
+        if (r != 0)
+                return bus_error_set(error, r, NULL);
+        login_cancel(login);
+        return sd_bus_reply_method_return(message, NULL);
+}
+
+static int reply_grant(sd_bus_message *message, const Grant *grant) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = grant_seal(grant, &fd);
+        if (r < 0)
+                return r;
+        return sd_bus_reply_method_return(message, "h", fd);
+}
+
+static int method_claim_grant(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        Manager *manager = userdata;
+        const char *id, *user;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "ss", &id, &user);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = manager_claim_grant(manager, caller, id, user, &grant);
+        if (r != 0)
+                return bus_error_set(error, r, NULL);
+        return reply_grant(message, grant);
+}
+
+static int method_check_account(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *manager = userdata;
+        const char *provider, *user;
+        PolicyVerdict verdict = POLICY_DENIED;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "ss", &provider, &user);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = manager_check_account(manager, caller, provider, user, &verdict);
+        if (r == 0 && verdict == POLICY_DENIED)
+                r = OUTCOME_USER_NOT_ALLOWED;
+        if (r != 0)
+                return bus_error_set(error, r, message_for(manager, r));
+        return sd_bus_reply_method_return(message, "s",
+                                          verdict == POLICY_ALLOWED ? "allowed" : "unmanaged");
+}
+
+/* Refresh, Revoke */
+
+static void on_refreshed(int result, const Grant *grant, void *userdata) {
+        _cleanup_(pending_call_freep) PendingCall *call = userdata;
+
+        if (result == 0) {
+                result = reply_grant(call->message, grant);
+                if (result >= 0)
+                        return;
+        }
+        pending_call_fail(call, result);
+}
+
+static int method_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *manager = userdata;
+        PendingCall *call;
+        uid_t caller;
+        int fd, r;
+
+        (void)error;
+        r = sd_bus_message_read(message, "h", &fd);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = pending_call_new(message, manager, &call);
+        if (r < 0)
+                return r;
+        manager_refresh(manager, caller, fd, on_refreshed, call);
+        return 1;
+}
+
+static void on_revoked(int result, void *userdata) {
+        _cleanup_(pending_call_freep) PendingCall *call = userdata;
+
+        if (result == 0)
+                reply_sent(sd_bus_reply_method_return(call->message, NULL));
+        else
+                pending_call_fail(call, result);
+}
+
+static int method_revoke(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *manager = userdata;
+        PendingCall *call;
+        uid_t caller;
+        int fd, r;
+
+        (void)error;
+        r = sd_bus_message_read(message, "h", &fd);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = pending_call_new(message, manager, &call);
+        if (r < 0)
+                return r;
+        manager_revoke(manager, caller, fd, on_revoked, call);
+        return 1;
+}
+
+/* Check */
+
+static int reply_findings(sd_bus_message *message, const CheckFinding *findings,
+                          size_t n_findings) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(message, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n_findings; i++) {
+                r = sd_bus_message_append(reply, "(sss)",
+                                          check_severity_to_string(findings[i].severity),
+                                          findings[i].what, findings[i].message);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static void on_checked(Check *check, const CheckFinding *findings, size_t n_findings,
+                       void *userdata) {
+        _cleanup_(pending_call_freep) PendingCall *call = userdata;
+
+        if (!check)
+                pending_call_fail(call, OUTCOME_CANCELLED);
+        else
+                reply_sent(reply_findings(call->message, findings, n_findings));
+}
+
+static int method_check(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(pending_call_freep) PendingCall *call = NULL;
+        Manager *manager = userdata;
+        const char *provider;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &provider);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = pending_call_new(message, manager, &call);
+        if (r < 0)
+                return r;
+        r = manager_check(manager, caller, provider, on_checked, call);
+        if (r != 0)
+                return bus_error_set(error, r, message_for(manager, r));
+        TAKE_PTR(call);
+        return 1;
+}
+
+static int property_version(sd_bus *bus, const char *path, const char *interface,
+                            const char *property, sd_bus_message *reply, void *userdata,
+                            sd_bus_error *error) {
+        (void)bus;
+        (void)path;
+        (void)interface;
+        (void)property;
+        (void)userdata;
+        (void)error;
+        return sd_bus_message_append(reply, "s", PACKAGE_VERSION);
+}
+
+/* Everybody may call: who may have what is decided on the caller's credentials, method by method.
+ * Messages that carry login ids are wiped. */
+#define METHOD(name, in, out, handler, flags)                                     \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS in, SD_BUS_RESULT out, handler, \
+                                SD_BUS_VTABLE_UNPRIVILEGED | (flags))
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Version", "s", property_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        METHOD("BeginLogin",
+               ("s", provider, "s", user, "s", service, "s", rhost, "s", tty, "s", qr),
+               ("s", login_id, "s", verification_uri, "s", verification_uri_complete, "s",
+                user_code, "t", expires_usec, "s", qr_text),
+               method_begin_login, SD_BUS_VTABLE_SENSITIVE),
+        METHOD("AwaitLogin", ("s", login_id), ("s", issuer, "s", subject), method_await_login,
+               SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_ARGS("CancelLogin", SD_BUS_ARGS("s", login_id), SD_BUS_NO_RESULT,
+                                method_cancel_login,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        METHOD("ClaimGrant", ("s", login_id, "s", user), ("h", grant), method_claim_grant,
+               SD_BUS_VTABLE_SENSITIVE),
+        METHOD("CheckAccount", ("s", provider, "s", user), ("s", verdict), method_check_account, 0),
+        METHOD("Refresh", ("h", grant), ("h", grant), method_refresh, 0),
+        SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("h", grant), SD_BUS_NO_RESULT, method_revoke,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        METHOD("Check", ("s", provider), ("a(sss)", findings), method_check, 0),
+        SD_BUS_VTABLE_END,
+};
+
+int manager_attach(Manager *manager, sd_bus *bus) {
+        return sd_bus_add_object_vtable(bus, NULL, GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE, vtable,
+                                        manager);
+}

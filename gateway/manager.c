@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/manager.h"
+
+#include <errno.h>
+#include <sys/queue.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/configuration.h"
+#include "gateway/limits.h"
+#include "gateway/result-text.h"
+
+typedef struct ManagedLogin {
+        LIST_ENTRY(ManagedLogin) link;
+        Manager *manager;
+        Login *login;
+        sd_bus_track *track; /* of who began it */
+} ManagedLogin;
+
+typedef struct ManagedCheck {
+        LIST_ENTRY(ManagedCheck) link;
+        Manager *manager;
+        Check *check;
+        CheckDone done;
+        void *userdata;
+} ManagedCheck;
+
+struct Manager {
+        sd_event *event;
+        HttpClient *http;
+        Configuration *configuration;
+        Pace *login_pace;
+        Pace *revoke_pace;
+        Revocations *revocations;
+        Refreshes *refreshes;
+        LIST_HEAD(, ManagedLogin) logins;
+        size_t n_logins;
+        LIST_HEAD(, ManagedCheck) checks;
+        size_t n_checks;
+        uint64_t last_call_usec;
+        bool stopping;
+};
+
+/* Life-cycle. */
+
+int manager_new(sd_event *event, const char *root, Manager **ret) {
+        _cleanup_(manager_freep) Manager *manager = calloc(1, sizeof(*manager));
+        int r;
+
+        if (!manager)
+                return -ENOMEM;
+        LIST_INIT(&manager->logins);
+        LIST_INIT(&manager->checks);
+        manager->event = sd_event_ref(event);
+        manager->last_call_usec = clock_boottime_usec();
+
+        r = http_client_new(event, &manager->http);
+        if (r < 0)
+                return r;
+        r = configuration_new(root, manager->http, &manager->configuration);
+        if (r < 0)
+                return r;
+        r = pace_new(LOGIN_BURST, LOGIN_PERIOD_USEC, &manager->login_pace);
+        if (r < 0)
+                return r;
+        r = pace_new(REVOKE_BURST, REVOKE_PERIOD_USEC, &manager->revoke_pace);
+        if (r < 0)
+                return r;
+        r = revocations_new(event, &manager->revocations);
+        if (r < 0)
+                return r;
+        r = refreshes_new(event, manager->revocations, &manager->refreshes);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(manager);
+        return 0;
+}
+
+static ManagedLogin *managed_login_free(ManagedLogin *managed) {
+        if (!managed)
+                return NULL;
+        if (managed->login) {
+                LIST_REMOVE(managed, link);
+                managed->manager->n_logins--;
+        }
+        sd_bus_track_unref(managed->track);
+        login_free(managed->login);
+        free(managed);
+        return NULL;
+}
+DEFINE_CLEANUP(ManagedLogin, managed_login_free);
+
+static ManagedCheck *managed_check_free(ManagedCheck *managed) {
+        if (!managed)
+                return NULL;
+        LIST_REMOVE(managed, link);
+        managed->manager->n_checks--;
+        check_free(managed->check);
+        free(managed);
+        return NULL;
+}
+
+void manager_stop(Manager *manager) {
+        manager->stopping = true;
+        while (!LIST_EMPTY(&manager->logins))
+                managed_login_free(LIST_FIRST(&manager->logins));
+        while (!LIST_EMPTY(&manager->checks)) {
+                ManagedCheck *managed = LIST_FIRST(&manager->checks);
+
+                managed->done(NULL, NULL, 0, managed->userdata);
+                managed_check_free(managed);
+        }
+        if (manager->refreshes)
+                refreshes_stop(manager->refreshes);
+}
+
+Manager *manager_free(Manager *manager) {
+        if (!manager)
+                return NULL;
+        manager_stop(manager);
+        refreshes_free(manager->refreshes);
+        revocations_free(manager->revocations);
+        configuration_free(manager->configuration);
+        pace_free(manager->login_pace);
+        pace_free(manager->revoke_pace);
+        http_client_free(manager->http);
+        sd_event_unref(manager->event);
+        free(manager);
+        return NULL;
+}
+
+bool manager_is_idle(const Manager *manager) {
+        return LIST_EMPTY(&manager->logins) && LIST_EMPTY(&manager->checks) &&
+               refreshes_are_idle(manager->refreshes) && revocations_are_idle(manager->revocations);
+}
+
+uint64_t manager_last_call_usec(const Manager *manager) {
+        return manager->last_call_usec;
+}
+
+void manager_note_call(Manager *manager) {
+        manager->last_call_usec = clock_boottime_usec();
+}
+
+void manager_reload(Manager *manager) {
+        configuration_reload(manager->configuration);
+}
+
+const char *manager_configuration_problem(const Manager *manager) {
+        return configuration_problem(manager->configuration);
+}
+
+/* Who may ask at all. */
+
+/* Root speaks for everybody, others for themselves. @ret_uid is of @user; -ENOENT for root only. */
+static int authorize(uid_t caller, const char *user, uid_t *ret_uid) {
+        int r = policy_find_user(user, ret_uid);
+
+        if (caller == 0)
+                return r;
+        return r == 0 && *ret_uid == caller ? 0 : OUTCOME_NOT_PERMITTED;
+}
+
+/* The account as policy sees it: the order of the tests is that of the interface. */
+static int manager_judge(Manager *manager, uid_t caller, const char *provider_name,
+                         const char *user, Provider **ret_provider, uid_t *ret_uid,
+                         PolicyVerdict *ret) {
+        int found, r;
+
+        found = authorize(caller, user, ret_uid);
+        if (found == OUTCOME_NOT_PERMITTED)
+                return found;
+        r = configuration_provider(manager->configuration, provider_name, ret_provider);
+        if (r != 0)
+                return r;
+        if (found < 0 && found != -ENOENT)
+                return found;
+        *ret = found == -ENOENT ? POLICY_DENIED
+                                : policy_judge_user(provider_config(*ret_provider), user, *ret_uid);
+        return 0;
+}
+
+int manager_check_account(Manager *manager, uid_t caller, const char *provider_name,
+                          const char *user, PolicyVerdict *ret) {
+        Provider *provider;
+        uid_t uid;
+
+        return manager_judge(manager, caller, provider_name, user, &provider, &uid, ret);
+}
+
+/* Logins. */
+
+static bool manager_has_room(const Manager *manager, const LoginRequest *request) {
+        const char *rhost = request->rhost;
+        WaitingLogins waiting = {0};
+        const ManagedLogin *managed;
+
+        if (manager->n_logins >= LOGINS_MAX)
+                return false;
+        LIST_FOREACH(managed, &manager->logins, link) {
+                if (!login_is_waiting(managed->login))
+                        continue;
+                waiting.n_all++;
+                waiting.n_user += login_user_uid(managed->login) == request->user_uid;
+                waiting.n_rhost += *rhost && streq(login_rhost(managed->login), rhost);
+        }
+        return limits_allow_waiting(&waiting);
+}
+
+static void on_login_over(Login *login, void *userdata) {
+        (void)login;
+        managed_login_free(userdata);
+}
+
+static int manager_add_login(Manager *manager, Provider *provider, const LoginRequest *request,
+                             Login **ret) {
+        _cleanup_(managed_login_freep) ManagedLogin *managed = calloc(1, sizeof(*managed));
+        int r;
+
+        if (!managed)
+                return -ENOMEM;
+        managed->manager = manager;
+        r = login_new(manager->event, provider, manager->revocations, request, on_login_over,
+                      managed, &managed->login);
+        if (r < 0)
+                return r;
+        LIST_INSERT_HEAD(&manager->logins, managed, link);
+        manager->n_logins++;
+        *ret = managed->login;
+        TAKE_PTR(managed);
+        return 0;
+}
+
+static int manager_refuse(const LoginRequest *request, Outcome outcome) {
+        log_notice("Login of %.64s by %.64s from %.64s: not begun, %s", request->user,
+                   request->service, request->rhost, result_text((int)outcome));
+        return (int)outcome;
+}
+
+int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *arguments,
+                        Login **ret) {
+        LoginRequest request = {
+                .user = arguments->user,
+                .service = arguments->service,
+                .rhost = arguments->rhost,
+                .caller_uid = caller,
+        };
+        PolicyVerdict verdict = POLICY_DENIED;
+        Provider *provider;
+        int r;
+
+        r = manager_judge(manager, caller, arguments->provider, arguments->user, &provider,
+                          &request.user_uid, &verdict);
+        if (r > 0)
+                return manager_refuse(&request, (Outcome)r);
+        if (r < 0)
+                return r;
+        if (verdict != POLICY_ALLOWED)
+                return manager_refuse(&request, OUTCOME_USER_NOT_ALLOWED);
+        if (manager->stopping)
+                return manager_refuse(&request, OUTCOME_CANCELLED);
+        if (!manager_has_room(manager, &request) ||
+            !pace_take(manager->login_pace, request.user_uid, clock_boottime_usec()))
+                return manager_refuse(&request, OUTCOME_TOO_MANY_LOGINS);
+        r = provider_usable(provider);
+        if (r != 0)
+                return manager_refuse(&request, (Outcome)r);
+        return manager_add_login(manager, provider, &request, ret);
+}
+
+static ManagedLogin *manager_managed(Manager *manager, const Login *login) {
+        ManagedLogin *managed;
+
+        LIST_FOREACH(managed, &manager->logins, link) {
+                if (managed->login == login)
+                        return managed;
+        }
+        return NULL;
+}
+
+void manager_track_login(Manager *manager, Login *login, sd_bus_track *track) {
+        ManagedLogin *managed = manager_managed(manager, login);
+
+        if (managed)
+                managed->track = track;
+        else
+                sd_bus_track_unref(track);
+}
+
+/* Ids are compared without a hint of how much of one was right. */
+static bool id_equal(const char *id, const char *other) {
+        unsigned char difference = 0;
+
+        if (strlen(id) != LOGIN_ID_SIZE || strlen(other) != LOGIN_ID_SIZE)
+                return false;
+        for (size_t i = 0; i < LOGIN_ID_SIZE; i++)
+                difference |= (unsigned char)(id[i] ^ other[i]);
+        return difference == 0;
+}
+
+int manager_find_login(Manager *manager, uid_t caller, const char *id, Login **ret) {
+        ManagedLogin *managed;
+
+        LIST_FOREACH(managed, &manager->logins, link) {
+                if (login_caller_uid(managed->login) == caller &&
+                    id_equal(login_id(managed->login), id)) {
+                        *ret = managed->login;
+                        return 0;
+                }
+        }
+        return OUTCOME_UNKNOWN_LOGIN;
+}
+
+int manager_claim_grant(Manager *manager, uid_t caller, const char *id, const char *user,
+                        Grant **ret) {
+        Login *login;
+        int r;
+
+        r = manager_find_login(manager, caller, id, &login);
+        if (r != 0)
+                return r;
+        if (!streq(login_user(login), user) || login_claim(login, ret) < 0)
+                return OUTCOME_UNKNOWN_LOGIN;
+        managed_login_free(manager_managed(manager, login));
+        return 0;
+}
+
+/* Grants. */
+
+/* A grant and the provider that it is of. A token is never sent to another issuer than the one that
+ * gave it, so a grant of before an edit of the configuration is of no use under the new one. */
+static int manager_open_grant(Manager *manager, int fd, Grant **ret, Provider **ret_provider) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        int r;
+
+        r = grant_unseal(fd, &grant);
+        if (r == -EBADF || r == -EBADMSG)
+                return OUTCOME_BAD_GRANT;
+        if (r < 0)
+                return r;
+        r = configuration_provider(manager->configuration, grant->account, ret_provider);
+        if (r != 0)
+                return r;
+        if (!streq(provider_config(*ret_provider)->issuer, grant->issuer)) {
+                log_notice("Grant of %s: its issuer %s is not that of provider %s any more",
+                           grant->user, grant->issuer, grant->account);
+                return OUTCOME_CONFIGURATION;
+        }
+        *ret = TAKE_PTR(grant);
+        return 0;
+}
+
+void manager_refresh(Manager *manager, uid_t caller, int fd, RefreshDone done, void *userdata) {
+        Provider *provider;
+        Grant *grant = NULL;
+        int r;
+
+        r = manager_open_grant(manager, fd, &grant, &provider);
+        if (r != 0)
+                done(r, NULL, userdata);
+        else
+                refresh_start(manager->refreshes, provider, caller, grant, done, userdata);
+}
+
+void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done, void *userdata) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        Provider *provider;
+        int r;
+
+        r = manager_open_grant(manager, fd, &grant, &provider);
+        if (r == 0 && !pace_take(manager->revoke_pace, caller, clock_boottime_usec()))
+                r = OUTCOME_PROVIDER_BUSY;
+        if (r != 0) {
+                done(r, userdata);
+                return;
+        }
+        refreshes_forget(manager->refreshes, caller, grant);
+        revocation_start(manager->revocations, provider, grant->refresh_token, grant->access_token,
+                         done, userdata);
+}
+
+/* Check. */
+
+static void on_check_done(Check *check, const CheckFinding *findings, size_t n_findings,
+                          void *userdata) {
+        ManagedCheck *managed = userdata;
+
+        managed->done(check, findings, n_findings, managed->userdata);
+        managed_check_free(managed);
+}
+
+int manager_check(Manager *manager, uid_t caller, const char *provider_name, CheckDone done,
+                  void *userdata) {
+        ManagedCheck *managed;
+        Provider *provider;
+        int r;
+
+        if (caller != 0)
+                return OUTCOME_NOT_PERMITTED;
+        r = configuration_provider(manager->configuration, provider_name, &provider);
+        if (r != 0)
+                return r;
+        if (manager->stopping)
+                return OUTCOME_CANCELLED;
+        if (manager->n_checks >= CHECKS_MAX)
+                return OUTCOME_TOO_MANY_LOGINS;
+        managed = calloc(1, sizeof(*managed));
+        if (!managed)
+                return -ENOMEM;
+        managed->manager = manager;
+        managed->done = done;
+        managed->userdata = userdata;
+        LIST_INSERT_HEAD(&manager->checks, managed, link);
+        manager->n_checks++;
+        r = check_start(provider, on_check_done, managed, &managed->check);
+        if (r < 0)
+                managed_check_free(managed);
+        return r;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Manager: all that the gateway holds: the configured providers, the logins and refreshes under
+ * way, the grants that wait to be claimed. Its methods are those of the D-Bus interface without the
+ * bus: they know a caller by the uid that the kernel vouches for. Results are 0, an Outcome or
+ * -errno. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "gateway/check.h"
+#include "gateway/login.h"
+#include "gateway/policy.h"
+#include "gateway/refresh.h"
+#include "gateway/revocation.h"
+
+#define LOGIN_BURST 30u /* attempts of one user at once, then one in */
+#define LOGIN_PERIOD_USEC (6 * UINT64_C(1000000))
+#define LOGINS_MAX 256u /* with those that have ended and wait to be asked for */
+#define REVOKE_BURST 60u
+#define REVOKE_PERIOD_USEC UINT64_C(1000000)
+#define CHECKS_MAX 8u
+
+typedef struct Manager Manager;
+
+/* @root as for config_load(). */
+int manager_new(sd_event *event, const char *root, Manager **ret);
+Manager *manager_free(Manager *manager);
+DEFINE_CLEANUP(Manager, manager_free);
+
+/* manager-bus.c: offers the D-Bus interface on @bus, which must outlive the manager. */
+int manager_attach(Manager *manager, sd_bus *bus);
+
+/* Nothing is pending: no login, unclaimed grant, refresh, kept answer, revocation, check. */
+bool manager_is_idle(const Manager *manager);
+
+/* When it was last called, CLOCK_BOOTTIME. */
+uint64_t manager_last_call_usec(const Manager *manager);
+void manager_note_call(Manager *manager);
+
+void manager_reload(Manager *manager);
+
+/* Cancels logins and revokes what nobody was given, brings refreshes to their end and begins
+ * nothing more: manager_is_idle() before long. */
+void manager_stop(Manager *manager);
+
+/* What is wrong with the configuration; NULL: nothing. */
+const char *manager_configuration_problem(const Manager *manager);
+
+typedef struct LoginArguments {
+        const char *provider;
+        const char *user;
+        const char *service;
+        const char *rhost;
+} LoginArguments;
+
+/* Admits a login, which is then begun by login_begin(). It is the manager's, and may be gone
+ * whenever one of its callbacks was called. */
+int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *arguments,
+                        Login **ret);
+
+/* The login ends when nothing is left in @track (taken over) before its verdict was delivered. */
+void manager_track_login(Manager *manager, Login *login, sd_bus_track *track);
+
+/* A login by its id, if @caller may have to do with it. OUTCOME_UNKNOWN_LOGIN. */
+int manager_find_login(Manager *manager, uid_t caller, const char *id, Login **ret);
+
+/* Hands the grant of a login out, which is gone then. */
+int manager_claim_grant(Manager *manager, uid_t caller, const char *id, const char *user,
+                        Grant **ret);
+
+int manager_check_account(Manager *manager, uid_t caller, const char *provider, const char *user,
+                          PolicyVerdict *ret);
+
+/* @done is called exactly once, perhaps from within. @fd stays the caller's. */
+void manager_refresh(Manager *manager, uid_t caller, int fd, RefreshDone done, void *userdata);
+void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done, void *userdata);
+
+/* 0: @done is called exactly once, perhaps from within. */
+int manager_check(Manager *manager, uid_t caller, const char *provider, CheckDone done,
+                  void *userdata);

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""A gateway of one's own: on a private bus, configured for the test provider, with callers of any uid."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={path}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <include>{policy}</include>
+</busconfig>
+"""
+
+CONFIG = """[provider corp]
+issuer    = {issuer}
+client_id = {client_id}
+ca_file   = {ca_file}
+{more}
+"""
+
+
+class GatewayError(Exception):
+    """An error that the gateway answered with; `name` is its last word."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name = name.rpartition(".")[2]
+        self.message = message
+
+
+class Caller:
+    """One connection to the bus."""
+
+    def __init__(self, program: Path, environment: dict[str, str], uid: int) -> None:
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                         env=environment, user=uid, bufsize=1)
+        self._answers: dict[int, queue.Queue] = {}
+        self._next = 0
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            answer = json.loads(line)
+            self._answers[answer["tag"]].put(answer)
+
+    def start(self, method: str, signature: str, *arguments: object) -> int:
+        """Calls and does not wait; the tag is for finish(), and is the descriptor that the answer brings."""
+        self._next += 1
+        self._answers[self._next] = queue.Queue()
+        self._process.stdin.write("\t".join(map(str, (self._next, method, signature, *arguments))) + "\n")
+        return self._next
+
+    def finish(self, tag: int, timeout: float = 40) -> list:
+        answer = self._answers[tag].get(timeout=timeout)
+        if "error" in answer:
+            raise GatewayError(answer["error"], answer["message"])
+        return answer["values"]
+
+    def call(self, method: str, signature: str, *arguments: object) -> list:
+        return self.finish(self.start(method, signature, *arguments))
+
+    def begin(self, user: str, *, provider: str = "corp", rhost: str = "192.0.2.7", qr: str = "none") -> dict:
+        names = ("id", "uri", "uri_complete", "code", "expires_usec", "qr")
+        return dict(zip(names, self.call("BeginLogin", "ssssss", provider, user, "sshd", rhost, "ssh", qr)))
+
+    def log_in(self, idp, user: str) -> tuple[int, dict]:
+        """A whole login: the descriptor's tag and the grant."""
+        login = self.begin(user)
+        idp.approve(login["code"], user)
+        self.call("AwaitLogin", "s", login["id"])
+        tag = self.start("ClaimGrant", "ss", login["id"], user)
+        return tag, self.finish(tag)[0]
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+class Gateway:
+    """Started on its own bus by `with`; ends with it."""
+
+    def __init__(self, build: Path, idp, *, client_id: str = "ssh-login", more: str = "", secret: str = "",
+                 options: tuple[str, ...] = ()) -> None:
+        self.build, self.idp, self.options = build, idp, options
+        self._client_id, self._more, self._secret = client_id, more, secret
+        self._processes: list[subprocess.Popen] = []
+        self._callers: list[Caller] = []
+
+    def __enter__(self) -> Gateway:
+        self.folder = Path(tempfile.mkdtemp(prefix="oidc-keyring-gateway."))
+        self.folder.chmod(0o755)
+        socket = self.folder / "bus"
+        policy = (Path(__file__).parents[2] / "gateway/org.oidckeyring.Gateway1.conf").read_text()
+        (self.folder / "policy.conf").write_text(policy.replace('user="oidc-keyring"', 'user="root"'))
+        (self.folder / "bus.conf").write_text(BUS_CONFIG.format(path=socket, policy=self.folder / "policy.conf"))
+        self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={socket}",
+                                CREDENTIALS_DIRECTORY=str(self.folder / "credentials"))
+        (self.folder / "credentials").mkdir()
+        if self._secret:
+            (self.folder / "credentials/credentials_corp").write_text(self._secret + "\n")
+        (self.folder / "etc").mkdir()
+        self.configure(self._more)
+        bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder / 'bus.conf'}", "--nofork",
+                                "--print-address"], stdout=subprocess.PIPE, text=True)
+        self._processes.append(bus)
+        assert bus.stdout.readline()
+        self.start()
+        return self
+
+    def configure(self, more: str, issuer: str | None = None) -> None:
+        (self.folder / "etc/oidc-keyring.conf").write_text(CONFIG.format(
+            issuer=issuer or self.idp.issuer, client_id=self._client_id, ca_file=self.idp.ca_file, more=more))
+
+    def start(self) -> None:
+        wrapper = os.environ.get("GATEWAY_WRAPPER", "").split()
+        self.log = open(self.folder / "log", "a+b")
+        self.process = subprocess.Popen(
+            [*wrapper, self.build / "oidc-keyring-gateway", f"--root={self.folder}", *self.options],
+            env=self.environment, stderr=self.log)
+        self._processes.append(self.process)
+        self.wait_for_name()
+
+    def wait_for_name(self) -> None:
+        """Calls answer only once somebody owns the name."""
+        for _ in range(200):
+            if subprocess.run(["busctl", "--system", "status", "org.oidckeyring.Gateway1"], env=self.environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+                return
+            assert self.process.poll() is None, self.log_text()
+            threading.Event().wait(0.05)
+        raise TimeoutError("the gateway did not take its name")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(50)
+
+    def caller(self, uid: int = 0) -> Caller:
+        caller = Caller(self.build / "tests/gateway/gateway-call", self.environment, uid)
+        self._callers.append(caller)
+        return caller
+
+    def log_text(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def __exit__(self, *_: object) -> None:
+        for caller in self._callers:
+            caller.close()
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.terminate()
+                process.wait(50)
+        self.log.close()
+        shutil.rmtree(self.folder)
