@@ -23,8 +23,8 @@ from machine import PATH, SCRATCH, die_with_parent
 SUITE = "bookworm"
 USER = "builder"
 # what building takes that Debian takes for granted, and what the checks of the sources need
-TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils", "python3-minimal",
-         "shellcheck", "xz-utils")
+TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils",
+         "python3-minimal", "shellcheck", "xz-utils")
 BUILD_PACKAGE = f"DEB_BUILD_OPTIONS='nocheck parallel={os.cpu_count() or 1}' dpkg-buildpackage -b -us -uc"
 LEFT_OUT = (".git", "node_modules", "build", "autom4te.cache", "__pycache__", "*.o", "*.lo", "*.la", ".libs", ".deps",
             "config.status", "config.log", "Makefile")
@@ -61,7 +61,7 @@ class BuildRoot:
         self._uids.release()
 
     def copy_tree(self, name: str) -> Path:
-        """A copy of the tree's sources at /work/NAME, without what builds left in it. Returns it as the host sees it."""
+        """Copies the tree's sources to /work/NAME, without what builds left in it; where that is on the host."""
         target = self.root / "work" / name
         target.mkdir(parents=True)
         sources = subprocess.run(self._pack_command(), stdout=subprocess.PIPE, check=True).stdout
@@ -100,7 +100,6 @@ class BuildRoot:
         self._group.kill()
         if self._home.exists():
             shutil.rmtree(self._home)
-
 
     def build_package(self, log: Path, target: Path) -> Path:
         """Builds the Debian package of the tree and puts it into the target directory."""

@@ -50,7 +50,7 @@ say "A service of yours, outside this shell, finds it too:"
 show 'systemd-run --user --quiet --pipe --wait oidc-keyring status'
 [ "$1" = stay ] || exit 0
 
-say "The shell is yours now. Try 'oidc-keyring refresh', 'oidc-keyring logout', 'oidc-keyring --help'; 'exit' ends it all."
+say "The shell is yours now. Try 'oidc-keyring --help'; 'exit' ends it all."
 exec bash -l
 """
 

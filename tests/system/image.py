@@ -72,7 +72,7 @@ def unpack(path: Path, root: Path) -> None:
 def _build(suite: str, packages: Sequence[str], path: Path) -> None:
     part = path.with_suffix(".part")
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", "--skip=cleanup/apt/lists",
-               f"--include={','.join(packages)}", *(f"--aptopt={option}" for option in APT_OPTIONS), suite, part]
+               f"--include={','.join(packages)}", *(f"--aptopt={option}" for option in APT_OPTIONS), suite, str(part)]
     log = path.with_suffix(".log")
     with log.open("wb") as output:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)

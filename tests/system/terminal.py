@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import re
-from typing import Sequence, TextIO
+from typing import Sequence, TextIO, TypeVar
 
 import pexpect
 
 from machine import Machine
+
+Self = TypeVar("Self", bound="Terminal")
 
 PATIENCE = 90.0
 _MARK = "=====8<====="
@@ -69,7 +71,7 @@ class Terminal:
         """The terminal goes away under the program, as when a window is closed."""
         self._child.close(force=True)
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

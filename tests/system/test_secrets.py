@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Iterator
 
 import pytest
 
@@ -27,7 +28,7 @@ class Secrets:
 
 
 @pytest.fixture
-def debugged(host: Host) -> Host:
+def debugged(host: Host) -> Iterator[Host]:
     """With debug messages wherever they can be had."""
     host.pam_example("debug")
     for unit, path in ((GATEWAY, "/run/systemd/system"), (DAEMON, "/run/systemd/user")):

@@ -82,7 +82,7 @@ def test_process_of_another_user_with_the_keyring_inherited(host: Host) -> None:
 
 def test_daemon_is_started_by_the_bus_once(host: Host) -> None:
     with host.session("alice"), host.session("alice"):
-        pids = host.machine.sh(f"pgrep -u alice -f oidc-keyringd").split()
+        pids = host.machine.sh("pgrep -u alice -f oidc-keyringd").split()
         active = host.as_user("alice", "env", f"XDG_RUNTIME_DIR=/run/user/{host.uid('alice')}",
                               "systemctl", "--user", "is-active", DAEMON).stdout
     assert len(pids) == 1
