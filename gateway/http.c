@@ -37,8 +37,8 @@ struct HttpExchange {
 
         WipedBuffer body;
         size_t header_size;
-        uint64_t retry_after_usec, date_usec;
         bool over_limit;
+        bool head_is_whole;
         char detail[CURL_ERROR_SIZE];
 };
 
@@ -54,49 +54,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         return size * n;
 }
 
-/* RFC 9110 10.2.3: seconds, or a date. */
-static void read_retry_after(HttpExchange *exchange, const char *value) {
-        uint64_t seconds;
-        time_t date;
-
-        if (parse_u64(value, 0, UINT64_MAX, &seconds) < 0) {
-                date = curl_getdate(value, NULL);
-                seconds = date > time(NULL) ? (uint64_t)(date - time(NULL)) : 0;
-        }
-        if (seconds > RETRY_AFTER_MAX_SEC)
-                seconds = RETRY_AFTER_MAX_SEC;
-        exchange->retry_after_usec = seconds * USEC_PER_SEC;
-}
-
-static void read_date(HttpExchange *exchange, const char *value) {
-        time_t date = curl_getdate(value, NULL);
-
-        exchange->date_usec = date > 0 ? (uint64_t)date * USEC_PER_SEC : 0;
-}
-
-static const struct Header {
-        const char *name;
-        void (*read)(HttpExchange *exchange, const char *value);
-} header_readers[] = {{"Retry-After:", read_retry_after}, {"Date:", read_date}};
-
-/* One line of at most HEADERS_MAX bytes, without its NUL. */
-static void read_header(HttpExchange *exchange, const char *line, size_t size) {
-        for (size_t i = 0; i < ELEMENTSOF(header_readers); i++) {
-                size_t name_size = strlen(header_readers[i].name);
-                _cleanup_free_ char *value = NULL;
-                char *start;
-
-                if (size < name_size || strncasecmp(line, header_readers[i].name, name_size) != 0)
-                        continue;
-                value = strndup(line + name_size, size - name_size);
-                if (!value)
-                        return;
-                start = value + strspn(value, " \t");
-                start[strcspn(start, "\r\n")] = '\0';
-                header_readers[i].read(exchange, start);
-        }
-}
-
+/* curl keeps the headers, and knows which belong to the answer itself. But it takes a connection
+ * that closes amid them for the end of the answer, so we look for the empty line. */
 static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         HttpExchange *exchange = userdata;
 
@@ -105,43 +64,83 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
                 exchange->over_limit = true;
                 return 0;
         }
-        read_header(exchange, bytes, size * n);
+        if (size * n >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+                exchange->head_is_whole = false;
+        else if (size * n > 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
+                exchange->head_is_whole = true;
         return size * n;
 }
 
 /* ---- the end of a transfer ---- */
 
-static HttpError transfer_error(const HttpExchange *exchange, CURLcode code) {
-        long sent = 0;
+/* What is more than "did not get through". */
+static const struct TransferError {
+        CURLcode code;
+        HttpError error;
+} transfer_errors[] = {
+        {CURLE_PEER_FAILED_VERIFICATION, HTTP_E_UNTRUSTED},
+        {CURLE_SSL_CACERT_BADFILE, HTTP_E_UNTRUSTED},
+        {CURLE_SSL_ISSUER_ERROR, HTTP_E_UNTRUSTED},
+        {CURLE_SSL_INVALIDCERTSTATUS, HTTP_E_UNTRUSTED},
+        {CURLE_SSL_CRL_BADFILE, HTTP_E_UNTRUSTED},
+        {CURLE_UNSUPPORTED_PROTOCOL, HTTP_E_LIMIT}, /* an answer without a status line */
+        {CURLE_WEIRD_SERVER_REPLY, HTTP_E_LIMIT},
+        {CURLE_FILESIZE_EXCEEDED, HTTP_E_LIMIT},
+        {CURLE_OUT_OF_MEMORY, HTTP_E_LIMIT}, /* for curl, also one header line of 100 KiB */
+};
 
+/* Whether the request, or a part of it, was sent. curl sets this time just before sending: after
+ * a proxy and TLS have let it through, and it stays set where a kept connection turned out to be
+ * closed, curl tried once more on a new one, and that failed too. */
+static bool was_sent(const HttpExchange *exchange) {
+        curl_off_t usec = 0;
+
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &usec);
+        return usec > 0;
+}
+
+static HttpError transfer_error(const HttpExchange *exchange, CURLcode code) {
         if (exchange->over_limit)
                 return HTTP_E_LIMIT;
-        switch (code) {
-        case CURLE_OK:
-                return HTTP_OK;
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CACERT_BADFILE:
-        case CURLE_SSL_ISSUER_ERROR:
-        case CURLE_SSL_INVALIDCERTSTATUS:
-                return HTTP_E_UNTRUSTED;
-        case CURLE_GOT_NOTHING:
-        case CURLE_PARTIAL_FILE:
-        case CURLE_RECV_ERROR:
-        case CURLE_SEND_ERROR:
-        case CURLE_OPERATION_TIMEDOUT:
-        case CURLE_HTTP2:
-        case CURLE_HTTP2_STREAM:
-                (void)curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &sent);
-                return sent > 0 ? HTTP_E_LOST : HTTP_E_UNREACHABLE;
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY:
-        case CURLE_COULDNT_CONNECT:
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PROXY:
-                return HTTP_E_UNREACHABLE;
-        default:
-                return HTTP_E_LIMIT;
+        if (code == CURLE_OK)
+                return exchange->head_is_whole ? HTTP_OK : HTTP_E_LOST;
+        for (size_t i = 0; i < ELEMENTSOF(transfer_errors); i++)
+                if (transfer_errors[i].code == code)
+                        return transfer_errors[i].error;
+        return was_sent(exchange) ? HTTP_E_LOST : HTTP_E_UNREACHABLE;
+}
+
+/* Of the answer, not of a 100 Continue or of a proxy before it. NULL: not there. */
+static const char *header_value(const HttpExchange *exchange, const char *name) {
+        struct curl_header *header = NULL;
+
+        if (curl_easy_header(exchange->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+                return NULL;
+        return header->value;
+}
+
+/* RFC 9110 10.2.3: seconds, or a date. */
+static uint64_t retry_after_usec(const char *value) {
+        uint64_t seconds = 0;
+        time_t date, now = time(NULL);
+        int r;
+
+        if (!value)
+                return 0;
+        r = parse_u64(value, 0, RETRY_AFTER_MAX_SEC, &seconds);
+        if (r == -ERANGE)
+                seconds = RETRY_AFTER_MAX_SEC;
+        if (r == -EINVAL) {
+                date = curl_getdate(value, NULL);
+                seconds = date > now ? (uint64_t)(date - now) : 0;
         }
+        return (seconds < RETRY_AFTER_MAX_SEC ? seconds : RETRY_AFTER_MAX_SEC) * USEC_PER_SEC;
+}
+
+static uint64_t date_usec(const char *value) {
+        time_t date = value ? curl_getdate(value, NULL) : -1;
+
+        return date > 0 ? (uint64_t)date * USEC_PER_SEC : 0;
 }
 
 static bool type_is_json(const char *type) {
@@ -155,9 +154,12 @@ static bool type_is_json(const char *type) {
 
 static void exchange_unlink(HttpExchange *exchange) {
         HttpClient *client = exchange->client;
+        long connects = 0;
 
         if (!client)
                 return;
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
+        client->connections += connects > 0 ? (uint64_t)connects : 0;
         (void)curl_multi_remove_handle(client->multi, exchange->easy);
         if (exchange->previous)
                 exchange->previous->next = exchange->next;
@@ -173,14 +175,11 @@ static void exchange_finish(HttpExchange *exchange, CURLcode code) {
         HttpError error = transfer_error(exchange, code);
         _cleanup_(secret_freep) Secret *body = NULL;
         HttpResponse response = {
-                .retry_after_usec = exchange->retry_after_usec,
-                .date_usec = exchange->date_usec,
+                .retry_after_usec = retry_after_usec(header_value(exchange, "Retry-After")),
+                .date_usec = date_usec(header_value(exchange, "Date")),
         };
         const char *type = NULL, *detail = exchange->detail;
-        long connects = 0;
 
-        (void)curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
-        exchange->client->connections += connects > 0 ? (uint64_t)connects : 0;
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &response.status);
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &type);
         response.is_json = type_is_json(type);
@@ -191,6 +190,8 @@ static void exchange_finish(HttpExchange *exchange, CURLcode code) {
         response.body = body;
         if (exchange->over_limit)
                 detail = "the answer is larger than allowed";
+        else if (error != HTTP_OK && code == CURLE_OK)
+                detail = "the connection was closed amid the headers";
         else if (!*detail)
                 detail = curl_easy_strerror(code);
         exchange->callback(error, error == HTTP_OK ? &response : NULL, detail, exchange->userdata);
