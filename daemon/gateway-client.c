@@ -9,10 +9,13 @@
 #include "common/names.h"
 #include "daemon/bus-error.h"
 
+#define SYSTEM_BUS_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
 struct GatewayCall {
-        const char *member;
+        GatewayMethod method;
+        int sent_fd;
         sd_bus *bus;
-        sd_bus_slot *slot;
+        sd_bus_slot *slot; /* of the call, once it has been sent */
         sd_event_source *ending;
         GatewayDone done;
         void *userdata;
@@ -36,6 +39,7 @@ GatewayCall *gateway_call_free(GatewayCall *call) {
         sd_bus_slot_unref(call->slot);
         /* What was sent must get out: a revocation may be the last thing this process does. */
         sd_bus_flush_close_unref(call->bus);
+        closep(&call->sent_fd);
         closep(&call->grant_fd);
         free(call->message);
         free(call);
@@ -87,7 +91,8 @@ static int gateway_call_on_reply(sd_bus_message *reply, void *userdata, sd_bus_e
         (void)ret_error;
         if (error) {
                 result = bus_error_to_result(error, &message);
-                log_debug("%s of the gateway failed: %s", call->member, error->name);
+                log_debug("%s of the gateway failed: %s", methods[call->method].member,
+                          error->name);
         } else {
                 result = gateway_call_take_grant(call, reply);
                 if (result < 0)
@@ -97,30 +102,85 @@ static int gateway_call_on_reply(sd_bus_message *reply, void *userdata, sd_bus_e
 }
 
 static int gateway_open_system_bus(sd_bus **ret) {
-        return sd_bus_open_system_with_description(ret, "gateway");
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, address ? address : SYSTEM_BUS_ADDRESS);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_bus_client(bus, 1);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(bus);
+        return 0;
 }
 
-static int gateway_call_send(GatewayCall *call, const GatewayClient *client, GatewayMethod method,
-                             int grant_fd) {
+/* Only now: a message with a descriptor would make sd-bus wait for the connection to be made, which
+ * a system bus in trouble could draw out for ever. */
+static int gateway_call_on_connected(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
+        GatewayCall *call = userdata;
+        int r;
+
+        (void)signal;
+        (void)error;
+        r = sd_bus_message_new_method_call(call->bus, &message, GATEWAY_BUS_NAME,
+                                           GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE,
+                                           methods[call->method].member);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "h", call->sent_fd);
+        if (r >= 0)
+                r = sd_bus_call_async(call->bus, &call->slot, message, gateway_call_on_reply, call,
+                                      methods[call->method].timeout_usec);
+        return r < 0 ? gateway_call_end(call, r, bus_error_gateway_message()) : 0;
+}
+
+static int gateway_call_on_disconnected(sd_bus_message *signal, void *userdata,
+                                        sd_bus_error *error) {
+        GatewayCall *call = userdata;
+
+        (void)signal;
+        (void)error;
+        if (call->slot) /* the call itself has ended with that */
+                return 0;
+        return gateway_call_end(call, -ECONNRESET, bus_error_gateway_message());
+}
+
+#define LOCAL_SIGNAL(member)                                                         \
+        "type='signal',sender='org.freedesktop.DBus.Local',"                         \
+        "path='/org/freedesktop/DBus/Local',interface='org.freedesktop.DBus.Local'," \
+        "member='" member "'"
+
+static int gateway_call_connect(GatewayCall *call, const GatewayClient *client) {
         int r;
 
         r = client->open ? client->open(client->userdata, &call->bus)
                          : gateway_open_system_bus(&call->bus);
         if (r < 0)
                 return r;
-        r = sd_bus_attach_event(call->bus, client->event, SD_EVENT_PRIORITY_NORMAL);
+        r = sd_bus_set_description(call->bus, "gateway");
         if (r < 0)
                 return r;
-        r = sd_bus_message_new_method_call(call->bus, &message, GATEWAY_BUS_NAME,
-                                           GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE, call->member);
+        r = sd_bus_set_connected_signal(call->bus, 1);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(message, "h", grant_fd);
+        r = sd_bus_add_match(call->bus, NULL, LOCAL_SIGNAL("Connected"), gateway_call_on_connected,
+                             call);
         if (r < 0)
                 return r;
-        return sd_bus_call_async(call->bus, &call->slot, message, gateway_call_on_reply, call,
-                                 methods[method].timeout_usec);
+        r = sd_bus_add_match(call->bus, NULL, LOCAL_SIGNAL("Disconnected"),
+                             gateway_call_on_disconnected, call);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(call->bus);
+        if (r < 0)
+                return r;
+        return sd_bus_attach_event(call->bus, client->event, SD_EVENT_PRIORITY_NORMAL);
 }
 
 int gateway_call_new(const GatewayClient *client, GatewayMethod method, int grant_fd,
@@ -130,8 +190,11 @@ int gateway_call_new(const GatewayClient *client, GatewayMethod method, int gran
 
         if (!call)
                 return -ENOMEM;
-        call->grant_fd = -1;
-        call->member = methods[method].member;
+        call->sent_fd = call->grant_fd = -1;
+        call->method = method;
+        call->sent_fd = fcntl(grant_fd, F_DUPFD_CLOEXEC, 3);
+        if (call->sent_fd < 0)
+                return -errno;
         gateway_call_redirect(call, done, userdata);
         r = sd_event_add_defer(client->event, &call->ending, gateway_call_ended, call);
         if (r < 0)
@@ -140,9 +203,9 @@ int gateway_call_new(const GatewayClient *client, GatewayMethod method, int gran
         if (r < 0)
                 return r;
 
-        r = gateway_call_send(call, client, method, grant_fd);
+        r = gateway_call_connect(call, client);
         if (r < 0) {
-                (void)log_debug_errno(r, "%s of the gateway could not be called", call->member);
+                (void)log_debug_errno(r, "The system bus cannot be reached");
                 r = gateway_call_end(call, r, bus_error_gateway_message());
         }
         if (r < 0)

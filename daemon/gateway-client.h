@@ -18,7 +18,7 @@ typedef enum GatewayMethod {
 
 typedef struct GatewayClient {
         sd_event *event; /* not owned */
-        /* A new connection that is not yet attached to an event loop; NULL: the system bus. */
+        /* A new connection that is neither started nor attached yet; NULL: the system bus. */
         int (*open)(void *userdata, sd_bus **ret);
         void *userdata;
 } GatewayClient;

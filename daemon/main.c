@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
@@ -25,15 +27,36 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
-/* After each turn that did something: what a refresh took is given back before the long sleep. */
+/* Whatever is mapped from files and never written: the kernel reads it back when it is needed. */
+static int forget_code(struct dl_phdr_info *object, size_t size, void *userdata) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+        (void)size;
+        (void)userdata;
+        for (size_t i = 0; i < object->dlpi_phnum; i++) {
+                const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+                uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+                uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+
+                if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+                        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+        }
+        return 0;
+}
+
+/* After each turn that did something: what the work took is given back before the long sleep. Most
+ * of a service of this kind is code and heap that it needed once, at its start; a host has one of
+ * it for each user. */
 static int on_turn(sd_event_source *source, void *userdata) {
         (void)source;
         (void)userdata;
         (void)malloc_trim(0);
+        (void)dl_iterate_phdr(forget_code, NULL);
         return 0;
 }
 
 static int add_sources(sd_event *event, Manager *manager) {
+        _cleanup_(sd_event_source_unrefp) sd_event_source *turn = NULL;
         int r;
 
         r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, manager);
@@ -42,7 +65,13 @@ static int add_sources(sd_event *event, Manager *manager) {
         r = sd_event_add_signal(event, NULL, SIGINT, on_signal, manager);
         if (r < 0)
                 return r;
-        return sd_event_add_post(event, NULL, on_turn, NULL);
+        r = sd_event_add_post(event, &turn, on_turn, NULL);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_priority(turn, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_floating(turn, 1);
 }
 
 static int block_signals(void) {

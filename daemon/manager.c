@@ -293,7 +293,8 @@ static int manager_on_deadline(sd_event_source *source, uint64_t usec, void *use
         Manager *manager = userdata;
 
         (void)usec;
-        log_warning("%zu logins could not be revoked in time", manager->n_retiring);
+        log_warning("The provider could not be told in time; logins not revoked: %zu",
+                    manager->n_retiring);
         return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 

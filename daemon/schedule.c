@@ -7,6 +7,7 @@
 #define MARGIN_USEC (60 * USEC_PER_SEC)
 #define KEY_ROUNDING_USEC (2 * USEC_PER_SEC)
 #define FLOOR_USEC (5 * USEC_PER_SEC)
+#define LIFETIME_MAX_USEC (3650 * 86400 * USEC_PER_SEC)
 #define YOUNG_USEC (30 * USEC_PER_SEC)
 
 static const struct {
@@ -33,6 +34,7 @@ static uint64_t spread(uint64_t low, uint64_t high, uint64_t random) {
 uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random) {
         uint64_t margin, latest, floor, target;
 
+        lifetime_usec = min_u64(lifetime_usec, LIFETIME_MAX_USEC);
         margin = min_u64(MARGIN_USEC, lifetime_usec / 4) +
                  min_u64(KEY_ROUNDING_USEC, lifetime_usec / 5);
         latest = lifetime_usec - margin;
