@@ -107,7 +107,7 @@ static int on_caller_gone(sd_bus_track *track, void *userdata) {
         (void)track;
         if (!login_was_delivered(login))
                 login_cancel(login);
-        return 0;
+        return 1; /* with 0 sd-bus would call again at once, for ever */
 }
 
 /* A caller on a connection of its own, without a bus, cannot be followed. */
