@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <signal.h>
 #include <strings.h>
 #include <time.h>
 
@@ -309,6 +310,9 @@ int http_client_new(sd_event *event, HttpClient **ret) {
         _cleanup_(http_client_freep) HttpClient *client = NULL;
         int r;
 
+        /* OpenSSL writes with write(), and curl is told to leave signals alone. */
+        if (sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL) < 0)
+                return -errno;
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return -ENOMEM;
         client = calloc(1, sizeof(*client));

@@ -18,6 +18,7 @@
 typedef struct HttpClient HttpClient;
 typedef struct HttpExchange HttpExchange;
 
+/* From here on the process ignores SIGPIPE. */
 int http_client_new(sd_event *event, HttpClient **ret);
 HttpClient *http_client_free(HttpClient *client); /* cancels what is in flight, without callbacks */
 DEFINE_CLEANUP(HttpClient, http_client_free);
