@@ -22,7 +22,8 @@ int metadata_url(const char *issuer, MetadataWhere where, char **ret) {
         int length = issuer_length(issuer), host_length, n;
         const char *host = strstr(issuer, "://");
 
-        if (!host || length > (int)URL_MAX)
+        /* Discovery 2: an issuer has neither query nor fragment. */
+        if (!host || strpbrk(issuer, "?#") || length > (int)URL_MAX)
                 return -EINVAL;
         if (where == METADATA_OPENID) {
                 n = asprintf(ret, "%.*s" OPENID_SUFFIX, length, issuer);

@@ -66,12 +66,17 @@ static TokenError status_meaning(long status) {
         }
 }
 
+/* An error under a 2xx is an answer all the same: no token will come of asking again. And a server
+ * in trouble says whatever it likes: invalid_request has been seen under a 500 while a provider's
+ * own upstream was down, so only a definite word counts for more than such a status. */
 static TokenError error_meaning(const char *code, long status) {
+        TokenError meaning = status < 300 ? TOKEN_E_AMBIGUOUS : status_meaning(status);
+
         for (size_t i = 0; i < ELEMENTSOF(error_codes); i++)
-                if (streq(error_codes[i].code, code))
+                if (streq(error_codes[i].code, code) &&
+                    (error_codes[i].meaning != TOKEN_E_AMBIGUOUS || meaning != TOKEN_E_TRANSIENT))
                         return error_codes[i].meaning;
-        /* An error under a 2xx is an answer all the same: no token will come of asking again. */
-        return status < 300 ? TOKEN_E_AMBIGUOUS : status_meaning(status);
+        return meaning;
 }
 
 TokenResponse *token_response_free(TokenResponse *response) {
@@ -100,6 +105,15 @@ static int token_read(json_object *object, const char *name, Secret **ret) {
 
 static int optional(int r) {
         return r == -ENOENT ? 0 : r;
+}
+
+/* An empty one counts as absent. */
+static int token_read_optional(json_object *object, const char *name, Secret **ret) {
+        const char *text;
+
+        if (json_member_text(object, name, 0, &text) == 0)
+                return 0;
+        return optional(token_read(object, name, ret));
 }
 
 static int scope_read(json_object *object, char **ret) {
@@ -135,10 +149,10 @@ static int members_read(json_object *object, TokenResponse *response) {
         r = token_read(object, "access_token", &response->access_token);
         if (r < 0)
                 return r == -ENOENT ? -EBADMSG : r;
-        r = optional(token_read(object, "refresh_token", &response->refresh_token));
+        r = token_read_optional(object, "refresh_token", &response->refresh_token);
         if (r < 0)
                 return r;
-        r = optional(token_read(object, "id_token", &response->id_token));
+        r = token_read_optional(object, "id_token", &response->id_token);
         if (r < 0)
                 return r;
         r = scope_read(object, &response->scope);

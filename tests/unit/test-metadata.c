@@ -36,6 +36,8 @@ static void test_urls(void) {
                 assert(streq(openid, cases[i].openid) && streq(oauth, cases[i].oauth));
         }
         assert(metadata_url("no-url", METADATA_OPENID, &none) == -EINVAL && !none);
+        assert(metadata_url("https://a.b?c", METADATA_OPENID, &none) == -EINVAL && !none);
+        assert(metadata_url("https://a.b/#c", METADATA_OAUTH, &none) == -EINVAL && !none);
 }
 
 static void test_good(void) {

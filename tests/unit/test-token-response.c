@@ -122,9 +122,181 @@ static void test_limits(void) {
         assert(streq(error, "a?[2Jb")); /* cleaned for the log */
 }
 
+static int result_of(long status, const char *json) {
+        TokenResponse *response = NULL;
+        _cleanup_free_ char *code = NULL;
+        int r = parse(status, json, &response, &code);
+
+        assert((r == 0) == (response != NULL));
+        token_response_free(response);
+        return r;
+}
+
+/* Facts of the field: the same word comes with many a status. */
+static void test_errors(void) {
+        static const struct {
+                const char *code;
+                int error;
+        } cases[] = {
+                {"authorization_pending", TOKEN_E_PENDING},
+                {"slow_down", TOKEN_E_SLOW_DOWN},
+                {"access_denied", TOKEN_E_DENIED},
+                {"authorization_declined", TOKEN_E_DENIED},
+                {"expired_token", TOKEN_E_EXPIRED},
+                {"token_expired", TOKEN_E_EXPIRED},
+                {"invalid_grant", TOKEN_E_GRANT_OVER},
+                {"interaction_required", TOKEN_E_GRANT_OVER},
+                {"login_required", TOKEN_E_GRANT_OVER},
+                {"consent_required", TOKEN_E_GRANT_OVER},
+                {"not_allowed", TOKEN_E_GRANT_OVER},
+                {"bad_verification_code", TOKEN_E_GRANT_OVER},
+                {"incorrect_device_code", TOKEN_E_GRANT_OVER},
+                {"invalid_client", TOKEN_E_CONFIGURATION},
+                {"unauthorized_client", TOKEN_E_CONFIGURATION},
+                {"unsupported_grant_type", TOKEN_E_CONFIGURATION},
+                {"invalid_scope", TOKEN_E_CONFIGURATION},
+                {"invalid_target", TOKEN_E_CONFIGURATION},
+                {"device_flow_disabled", TOKEN_E_CONFIGURATION},
+                {"temporarily_unavailable", TOKEN_E_TRANSIENT},
+                {"server_error", TOKEN_E_TRANSIENT},
+                {"use_dpop_nonce", TOKEN_E_TRANSIENT},
+        };
+        static const long statuses[] = {200, 400, 401, 403, 428, 429, 500, 503};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (size_t j = 0; j < ELEMENTSOF(statuses); j++) {
+                        char json[200];
+
+                        (void)snprintf(json, sizeof(json),
+                                       "{\"error\":\"%s\",\"error_description\":\"x\"}",
+                                       cases[i].code);
+                        assert(result_of(statuses[j], json) == cases[i].error);
+                }
+}
+
+static void test_statuses(void) {
+        static const struct {
+                long status;
+                int error;
+        } cases[] = {
+                {200, TOKEN_E_MALFORMED},     {204, TOKEN_E_MALFORMED},
+                {302, TOKEN_E_CONFIGURATION}, {307, TOKEN_E_CONFIGURATION},
+                {400, TOKEN_E_AMBIGUOUS},     {401, TOKEN_E_AMBIGUOUS},
+                {403, TOKEN_E_AMBIGUOUS},     {404, TOKEN_E_CONFIGURATION},
+                {405, TOKEN_E_CONFIGURATION}, {408, TOKEN_E_TRANSIENT},
+                {425, TOKEN_E_TRANSIENT},     {429, TOKEN_E_TRANSIENT},
+                {500, TOKEN_E_TRANSIENT},     {502, TOKEN_E_TRANSIENT},
+                {503, TOKEN_E_TRANSIENT},     {504, TOKEN_E_TRANSIENT},
+        };
+        static const char *const bodies[] = {
+                "",   "<html></html>", "{}",
+                "[]", "{\"error\":1}", "{\"error\":\"a\",\"error\":\"a\"}"};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (size_t j = 0; j < ELEMENTSOF(bodies); j++)
+                        assert(result_of(cases[i].status, bodies[j]) == cases[i].error);
+}
+
+static void test_injection(void) {
+        static const char *const values[] = {"a\\nb",   "a\\r",    "a\\u0000b", "a\\tb",
+                                             "\\u0085", "\\u00e9", "\\u007f",   "\\u001b[2J"};
+        static const char *const names[] = {"refresh_token", "id_token"};
+
+        for (size_t i = 0; i < ELEMENTSOF(values); i++) {
+                char json[200];
+
+                (void)snprintf(json, sizeof(json),
+                               "{\"access_token\":\"%s\",\"token_type\":\"Bearer\"}", values[i]);
+                assert(result_of(200, json) == TOKEN_E_MALFORMED);
+                for (size_t j = 0; j < ELEMENTSOF(names); j++) {
+                        (void)snprintf(json, sizeof(json), TOKEN ",\"%s\":\"%s\"}", names[j],
+                                       values[i]);
+                        assert(result_of(200, json) == TOKEN_E_MALFORMED);
+                }
+        }
+        for (size_t j = 0; j < ELEMENTSOF(names); j++) {
+                char json[200];
+
+                (void)snprintf(json, sizeof(json), TOKEN ",\"%s\":5}", names[j]);
+                assert(result_of(200, json) == TOKEN_E_MALFORMED);
+        }
+}
+
+static int result_with_size(const char *name, size_t size) {
+        _cleanup_free_ char *value = calloc(1, size + 1), *json = NULL;
+
+        assert(value);
+        memset(value, 'x', size);
+        assert(asprintf(&json, "{\"token_type\":\"Bearer\",%s\"%s\":\"%s\"}",
+                        streq(name, "access_token") ? "" : "\"access_token\":\"x\",", name,
+                        value) > 0);
+        return result_of(200, json);
+}
+
+static void test_sizes(void) {
+        static const struct {
+                const char *name;
+                size_t max;
+        } cases[] = {
+                {"access_token", GRANT_TOKEN_MAX},
+                {"refresh_token", GRANT_TOKEN_MAX},
+                {"id_token", GRANT_TOKEN_MAX},
+                {"scope", GRANT_TEXT_MAX},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert(result_with_size(cases[i].name, cases[i].max) == 0);
+                assert(result_with_size(cases[i].name, cases[i].max + 1) == TOKEN_E_MALFORMED);
+        }
+}
+
+static void test_code_for_the_log(void) {
+        static const struct {
+                const char *json, *code;
+        } cases[] = {
+                {"{\"error\":\"invalid_grant\"}", "invalid_grant"},
+                {"{\"error\":\"a\\nb\\u001b[2J\"}", "a?b?[2J"},
+                {"{\"error\":7}", NULL},
+                {"not json", NULL},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                TokenResponse *none = NULL;
+                _cleanup_free_ char *code = NULL;
+
+                assert(parse(400, cases[i].json, &none, &code) > 0 && !none);
+                assert(streq_ptr(code, cases[i].code));
+        }
+}
+
+static void test_ambiguous(void) {
+        assert(result_of(400, "{\"error\":\"invalid_request\"}") == TOKEN_E_AMBIGUOUS);
+        assert(result_of(500, "{\"error\":\"invalid_request\"}") == TOKEN_E_TRANSIENT);
+        assert(result_of(429, "{\"error\":\"too_fast\"}") == TOKEN_E_TRANSIENT);
+        assert(result_of(400, "{\"error\":\"Invalid_Grant\"}") == TOKEN_E_AMBIGUOUS);
+        assert(result_of(400, "{\"error\":\"invalid_grant2\"}") == TOKEN_E_AMBIGUOUS);
+        assert(result_of(400, "{\"error\":{\"code\":400}}") == TOKEN_E_AMBIGUOUS);
+        assert(result_of(503, "{\"error\":{\"code\":503}}") == TOKEN_E_TRANSIENT);
+}
+
+static void test_empty_counts_as_absent(void) {
+        _cleanup_(token_response_freep) TokenResponse *response = NULL;
+
+        assert(parse(200, TOKEN ",\"refresh_token\":\"\",\"id_token\":\"\"}", &response, NULL) ==
+               0);
+        assert(!response->refresh_token && !response->id_token);
+}
+
 int main(void) {
         test_good();
         test_outcomes();
         test_limits();
+        test_errors();
+        test_ambiguous();
+        test_statuses();
+        test_injection();
+        test_sizes();
+        test_code_for_the_log();
+        test_empty_counts_as_absent();
         return 0;
 }
