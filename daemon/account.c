@@ -350,14 +350,17 @@ void account_restore(Account *account, Grant *grant, uint64_t sequence, int fd) 
 }
 
 static bool account_token_is_good(const Account *account, uint64_t min_valid_usec) {
-        uint64_t lifetime = account->kept.grant->lifetime_usec;
+        const Grant *grant = account->kept.grant;
         uint64_t remaining = kept_grant_remaining(&account->kept);
 
         if (remaining < USEC_PER_SEC)
                 return false;
         if (remaining >= KEY_ROUNDING_USEC && remaining >= min_valid_usec)
                 return true;
-        return remaining >= lifetime || schedule_token_is_young(lifetime, lifetime - remaining);
+        /* One more may live longer than the login's; after that the provider has said its best. */
+        return grant->generation > 0 &&
+               (remaining >= grant->lifetime_usec ||
+                schedule_token_is_young(grant->lifetime_usec, grant->lifetime_usec - remaining));
 }
 
 /* Why asking the provider would be of no use now: 0, or what to tell. */

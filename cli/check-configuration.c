@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/check-parts.h"
+
+#define CREDENTIALS SYSCONFDIR "/oidc-keyring/credentials"
+
+void check_configuration(Findings *findings, const char *root, Config **ret) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        *ret = NULL;
+        r = config_load(root, &config, &error);
+        if (r == -ENOENT)
+                finding(findings, SEVERITY_ERROR, "configuration",
+                        "there is none: write a provider's section into " SYSCONFDIR
+                        "/oidc-keyring.conf, see oidc-keyring.conf(5)");
+        else if (r < 0)
+                finding(findings, SEVERITY_ERROR, "configuration", "%s",
+                        error ? error : strerror(-r));
+        if (r < 0)
+                return;
+        for (size_t i = 0; i < config->n_providers; i++)
+                finding(findings, SEVERITY_OK, "configuration", "provider %s is %s as %s",
+                        config->providers[i].name, config->providers[i].issuer,
+                        config->providers[i].client_id);
+        if (config->n_providers == 0)
+                finding(findings, SEVERITY_ERROR, "configuration",
+                        "it has no provider: add a [provider NAME] section, see "
+                        "oidc-keyring.conf(5)");
+        *ret = TAKE_PTR(config);
+}
+
+static bool only_root(const struct stat *st, mode_t allowed) {
+        return st->st_uid == 0 && (st->st_mode & 07777 & ~allowed) == 0;
+}
+
+static void check_credential(Findings *findings, const char *path, const ProviderConfig *provider) {
+        struct stat st;
+        bool needed = provider->client_auth != CLIENT_AUTH_NONE;
+
+        if (stat(path, &st) < 0) {
+                if (needed)
+                        finding(findings, SEVERITY_ERROR, "credentials",
+                                "%s has a client_auth that needs a secret, but %s cannot be had "
+                                "(%s): write the client's secret there, mode 0600",
+                                provider->name, path, strerror(errno));
+                return;
+        }
+        if (!S_ISREG(st.st_mode) || !only_root(&st, 0600))
+                finding(findings, SEVERITY_ERROR, "credentials",
+                        "%s can be read or written by others than root: chown root:root and chmod "
+                        "0600, and have the provider give out a new secret",
+                        path);
+        else if (st.st_size == 0)
+                finding(findings, SEVERITY_ERROR, "credentials", "%s is empty", path);
+        else if (!needed)
+                finding(findings, SEVERITY_WARNING, "credentials",
+                        "%s is not used: set client_auth for %s, or remove the file", path,
+                        provider->name);
+        else
+                finding(findings, SEVERITY_OK, "credentials", "%s is there for root alone", path);
+}
+
+void check_credentials(Findings *findings, const char *root, const Config *config) {
+        _cleanup_free_ char *folder = NULL;
+        struct stat st;
+
+        if (asprintf(&folder, "%s" CREDENTIALS, root) < 0) {
+                folder = NULL;
+                return;
+        }
+        if (stat(folder, &st) == 0 && !only_root(&st, 0700))
+                finding(findings, SEVERITY_ERROR, "credentials",
+                        "%s is open to others than root: chown root:root and chmod 0700", folder);
+        for (size_t i = 0; i < config->n_providers; i++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", folder, config->providers[i].name) < 0) {
+                        path = NULL;
+                        return;
+                }
+                check_credential(findings, path, &config->providers[i]);
+        }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+
+/* oidc-keyring: what people type. */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "common/grant.h"
+#include "common/secret.h"
+
+static const Command *const commands[] = {
+        &command_status, &command_token, &command_refresh, &command_logout, &command_check,
+};
+
+void complain(const char *format, ...) {
+        va_list args;
+
+        (void)fputs("oidc-keyring: ", stderr);
+        va_start(args, format);
+        (void)vfprintf(stderr, format, args);
+        va_end(args);
+        (void)fputc('\n', stderr);
+}
+
+/* Output that could not be written is a failure, whatever else was done. */
+static ExitCode written(void) {
+        return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_CODE_OK : EXIT_CODE_FAILURE;
+}
+
+ExitCode command_option(const Command *command, int option) {
+        if (option != 'h') {
+                (void)fprintf(stderr, "Try: oidc-keyring %s --help\n", command->name);
+                return EXIT_CODE_USAGE;
+        }
+        (void)printf("Usage: oidc-keyring %s %s\n\n%s\n\n%s" COMMAND_HELP_TEXT, command->name,
+                     command->arguments, command->summary, command->help);
+        return written();
+}
+
+const char *command_account(int argc, char *argv[]) {
+        if (argc - optind > 1) {
+                complain("one account at most: %s", argv[optind + 1]);
+                return NULL;
+        }
+        if (argc == optind)
+                return "";
+        if (!account_name_is_valid(argv[optind])) {
+                complain("not the name of an account: %s", argv[optind]);
+                return NULL;
+        }
+        return argv[optind];
+}
+
+static ExitCode help(void) {
+        (void)printf("Usage: oidc-keyring COMMAND [OPTION...] [ARGUMENT...]\n\n"
+                     "Shows and uses the logins at identity providers that this session has.\n\n"
+                     "Commands:\n");
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                (void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        (void)printf(
+                "\nOptions:\n"
+                "  -h, --help      this text; after a command, the command's own\n"
+                "  -V, --version   the version\n\n"
+                "Exit status: 0 it worked, 1 it failed, 2 wrong usage, 3 a new login is needed,\n"
+                "4 no such account, 5 not now (provider, gateway or daemon cannot be reached),\n"
+                "6 the kernel keyring cannot be used. See oidc-keyring(1).\n");
+        return written();
+}
+
+static ExitCode run_command(int argc, char *argv[]) {
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                if (streq(commands[i]->name, argv[0])) {
+                        ExitCode code;
+
+                        optind = 0; /* glibc: begin anew, with the command's own options */
+                        code = commands[i]->run(commands[i], argc, argv);
+                        return code == EXIT_CODE_OK ? written() : code;
+                }
+        complain("unknown command: %s", argv[0]);
+        (void)fputs("Try: oidc-keyring --help\n", stderr);
+        return EXIT_CODE_USAGE;
+}
+
+int main(int argc, char *argv[]) {
+        static const struct option options[] = {
+                COMMAND_HELP_OPTION,
+                {"version", no_argument, NULL, 'V'},
+                {NULL, 0, NULL, 0},
+        };
+        int option;
+
+        (void)secret_protect_process(); /* best effort: the token is on its way through here */
+        while ((option = getopt_long(argc, argv, "+hV", options, NULL)) >= 0) {
+                if (option == 'h')
+                        return (int)help();
+                if (option == 'V') {
+                        (void)printf("oidc-keyring %s\n", PACKAGE_VERSION);
+                        return (int)written();
+                }
+                (void)fputs("Try: oidc-keyring --help\n", stderr);
+                return EXIT_CODE_USAGE;
+        }
+        if (optind >= argc) {
+                (void)help();
+                return EXIT_CODE_USAGE;
+        }
+        return (int)run_command(argc - optind, argv + optind);
+}

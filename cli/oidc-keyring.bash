@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# Completion of oidc-keyring(1) for bash.
+
+_oidc_keyring() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=
+	local command=${COMP_WORDS[1]}
+
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		words='status token refresh logout check --help --version'
+	elif [ "$prev" = --min-valid ] || [ "$prev" = -m ]; then
+		words='60 300 600'
+	elif [[ $cur == -* ]]; then
+		case $command in
+		status) words='--json --help' ;;
+		token) words='--min-valid --help' ;;
+		refresh | logout | check) words='--help' ;;
+		esac
+	else
+		case $command in
+		token | refresh | logout)
+			words=$(oidc-keyring status --json 2>/dev/null |
+				grep -o '"name":"[a-z0-9_-]*"' | cut -d'"' -f4)
+			;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _oidc_keyring oidc-keyring

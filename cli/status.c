@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <json.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/account-view.h"
+#include "cli/command.h"
+#include "cli/user-bus.h"
+#include "common/clock.h"
+
+static ExitCode run_status(const Command *command, int argc, char *argv[]);
+
+const Command command_status = {
+        .name = "status",
+        .arguments = "[--json]",
+        .summary = "show the accounts of this session",
+        .help = "  -j, --json            for programs: {\"accounts\":[{\"name\", ...}]}\n",
+        .run = run_status,
+};
+
+static inline void json_putp(json_object **object) {
+        (void)json_object_put(*object);
+}
+
+/* Seconds since 1970, null if there is none. */
+static json_object *json_time(uint64_t usec) {
+        return usec == 0 ? NULL : json_object_new_int64((int64_t)(usec / USEC_PER_SEC));
+}
+
+static json_object *json_account(const AccountView *view) {
+        json_object *account = json_object_new_object();
+        const struct {
+                const char *name;
+                json_object *value;
+        } members[] = {
+                {"name", json_object_new_string(view->name)},
+                {"state", json_object_new_string(view->state)},
+                {"issuer", json_object_new_string(view->issuer)},
+                {"subject", json_object_new_string(view->subject)},
+                {"scope", json_object_new_string(view->scope)},
+                {"expires", json_time(view->expires_usec)},
+                {"next_refresh", json_time(view->next_refresh_usec)},
+                {"last_error", json_object_new_string(view->last_error)},
+                {"key_serial", json_object_new_int(view->key_serial)},
+                {"renewals", json_object_new_int64(view->renewals)},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(members); i++)
+                (void)json_object_object_add(account, members[i].name, members[i].value);
+        return account;
+}
+
+static void print_json(const AccountViews *views) {
+        _cleanup_(json_putp) json_object *root = json_object_new_object();
+        json_object *accounts = json_object_new_array();
+
+        for (size_t i = 0; i < views->n; i++)
+                (void)json_object_array_add(accounts, json_account(&views->views[i]));
+        (void)json_object_object_add(root, "accounts", accounts);
+        (void)puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* Names come from a provider: no C0 or C1 control may reach the terminal (the latter are C2 80 to
+ * C2 9F in UTF-8), nor a byte that is no text at all, which D-Bus has seen to. */
+static void print_clean(const char *text) {
+        for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+                if (*p < ' ' || *p == 0x7f)
+                        (void)putchar('?');
+                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
+                        (void)putchar('?');
+                        p++;
+                } else
+                        (void)putchar(*p);
+}
+
+static void print_fact(const char *name, const char *text) {
+        (void)printf("  %-13s ", name);
+        print_clean(text);
+        (void)putchar('\n');
+}
+
+/* "in 4 min 10 s", the two largest units that matter. */
+static void duration_text(uint64_t seconds, char *text, size_t size) {
+        static const struct {
+                uint64_t seconds;
+                const char *name;
+        } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+        size_t i = 0;
+
+        while (i < ELEMENTSOF(units) - 1 && seconds < units[i].seconds)
+                i++;
+        if (i == ELEMENTSOF(units) - 1)
+                (void)snprintf(text, size, "%" PRIu64 " s", seconds);
+        else
+                (void)snprintf(text, size, "%" PRIu64 " %s %" PRIu64 " %s",
+                               seconds / units[i].seconds, units[i].name,
+                               seconds % units[i].seconds / units[i + 1].seconds,
+                               units[i + 1].name);
+}
+
+static void print_time(const char *name, uint64_t usec, const char *what_then) {
+        uint64_t now = clock_realtime_usec();
+        char text[64];
+
+        duration_text((usec > now ? usec - now : now - usec) / USEC_PER_SEC, text, sizeof(text));
+        if (usec > now)
+                (void)printf("  %-13s %s in %s\n", name, what_then, text);
+        else
+                (void)printf("  %-13s expired %s ago\n", name, text);
+}
+
+static void print_account(const AccountView *view) {
+        print_clean(view->name);
+        (void)fputs(": ", stdout);
+        print_clean(view->state);
+        (void)putchar('\n');
+        print_fact("issuer", view->issuer);
+        print_fact("subject", view->subject);
+        print_fact("scope", view->scope);
+        print_time("token", view->expires_usec, "expires");
+        if (view->next_refresh_usec > clock_realtime_usec())
+                print_time("next refresh", view->next_refresh_usec, "due");
+        else if (view->next_refresh_usec == 0 && !streq(view->state, "refreshing"))
+                (void)printf("  %-13s none: the token cannot be renewed\n", "next refresh");
+        (void)printf("  %-13s %" PRIu32 " since login\n", "renewals", view->renewals);
+        if (view->key_serial != 0)
+                (void)printf("  %-13s %" PRIi32 " (oidc:%s in @u)\n", "key", view->key_serial,
+                             view->name);
+        else
+                (void)printf("  %-13s none\n", "key");
+        if (*view->last_error)
+                print_fact("trouble", view->last_error);
+}
+
+static void print_people(const AccountViews *views) {
+        if (views->n == 0)
+                (void)puts("There is no account in this session.");
+        for (size_t i = 0; i < views->n; i++) {
+                if (i > 0)
+                        (void)putchar('\n');
+                print_account(&views->views[i]);
+        }
+}
+
+static ExitCode run_status(const Command *command, int argc, char *argv[]) {
+        static const struct option options[] = {
+                COMMAND_HELP_OPTION,
+                {"json", no_argument, NULL, 'j'},
+                {NULL, 0, NULL, 0},
+        };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(account_views_done) AccountViews views = {0};
+        bool json = false;
+        ExitCode code;
+        int option;
+
+        while ((option = getopt_long(argc, argv, "hj", options, NULL)) >= 0) {
+                if (option != 'j')
+                        return command_option(command, option);
+                json = true;
+        }
+        if (optind < argc) {
+                complain("status takes no arguments: %s", argv[optind]);
+                return EXIT_CODE_USAGE;
+        }
+        code = user_bus_objects(&reply);
+        if (code != EXIT_CODE_OK)
+                return code;
+        if (reply && account_views_read(reply, &views) < 0) {
+                complain("the daemon's answer cannot be read");
+                return EXIT_CODE_FAILURE;
+        }
+        if (json)
+                print_json(&views);
+        else
+                print_people(&views);
+        return EXIT_CODE_OK;
+}

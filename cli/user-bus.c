@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/user-bus.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/macro.h"
+#include "common/names.h"
+#include "common/outcome.h"
+
+#define OBJECTS_TIMEOUT_USEC (10 * USEC_PER_SEC)
+
+int user_bus_open(sd_bus **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        char address[64];
+        int r;
+
+        if (secure_getenv("DBUS_SESSION_BUS_ADDRESS") || secure_getenv("XDG_RUNTIME_DIR"))
+                return sd_bus_open_user(ret);
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        (void)snprintf(address, sizeof(address), "unix:path=/run/user/%u/bus", (unsigned)getuid());
+        r = sd_bus_set_address(bus, address);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_bus_client(bus, 1);
+        if (r < 0)
+                return r;
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+ExitCode user_bus_exit_code(const char *error_name) {
+        static const struct {
+                const char *name;
+                ExitCode code;
+        } errors[] = {
+                {SD_BUS_ERROR_SERVICE_UNKNOWN, EXIT_CODE_NO_ACCOUNT},
+                {SD_BUS_ERROR_NAME_HAS_NO_OWNER, EXIT_CODE_NO_ACCOUNT},
+                {SD_BUS_ERROR_NO_REPLY, EXIT_CODE_NOT_NOW},
+                {SD_BUS_ERROR_FAILED, EXIT_CODE_NOT_NOW},
+        };
+        static const struct {
+                Outcome outcome;
+                ExitCode code;
+        } outcomes[] = {
+                {OUTCOME_LOGIN_REQUIRED, EXIT_CODE_LOGIN_REQUIRED},
+                {OUTCOME_NO_REFRESH_TOKEN, EXIT_CODE_LOGIN_REQUIRED},
+                {OUTCOME_UNKNOWN_ACCOUNT, EXIT_CODE_NO_ACCOUNT},
+                {OUTCOME_PROVIDER_UNREACHABLE, EXIT_CODE_NOT_NOW},
+                {OUTCOME_PROVIDER_BUSY, EXIT_CODE_NOT_NOW},
+                {OUTCOME_PROVIDER_ANSWER, EXIT_CODE_NOT_NOW},
+                {OUTCOME_NO_KEYRING, EXIT_CODE_NO_KEYRING},
+        };
+        Outcome outcome = outcome_from_error_name(error_name);
+
+        for (size_t i = 0; i < ELEMENTSOF(outcomes); i++)
+                if (outcomes[i].outcome == outcome)
+                        return outcomes[i].code;
+        for (size_t i = 0; error_name && i < ELEMENTSOF(errors); i++)
+                if (streq(errors[i].name, error_name))
+                        return errors[i].code;
+        return EXIT_CODE_FAILURE;
+}
+
+/* Tells why a call failed and what that means. */
+static ExitCode user_bus_failed(int r, const sd_bus_error *error) {
+        ExitCode code = user_bus_exit_code(error->name);
+
+        if (code == EXIT_CODE_NO_ACCOUNT)
+                complain("%s", outcome_message(OUTCOME_UNKNOWN_ACCOUNT));
+        else if (sd_bus_error_is_set(error) && error->message)
+                complain("%s", error->message);
+        else
+                complain("the daemon of this session cannot be reached: %s", strerror(-r));
+        return code;
+}
+
+static ExitCode user_bus_connect(sd_bus **ret) {
+        int r;
+
+        r = user_bus_open(ret);
+        if (r < 0) {
+                complain("the user's bus cannot be reached (is this a session of your own, with "
+                         "dbus-user-session installed?): %s",
+                         strerror(-r));
+                return EXIT_CODE_NOT_NOW;
+        }
+        return EXIT_CODE_OK;
+}
+
+ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_reply,
+                       const char *member, const char *types, ...) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        ExitCode code;
+        va_list args;
+        int r;
+
+        code = user_bus_connect(&bus);
+        if (code != EXIT_CODE_OK)
+                return code;
+        r = sd_bus_message_new_method_call(bus, &call, KEYRING_BUS_NAME, KEYRING_OBJECT_PATH,
+                                           KEYRING_INTERFACE, member);
+        if (r < 0)
+                return user_bus_failed(r, &error);
+        va_start(args, types);
+        r = sd_bus_message_appendv(call, types, args);
+        va_end(args);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, start);
+        if (r >= 0)
+                r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
+        return r < 0 ? user_bus_failed(r, &error) : EXIT_CODE_OK;
+}
+
+ExitCode user_bus_objects(sd_bus_message **ret_reply) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        ExitCode code;
+        int r;
+
+        *ret_reply = NULL;
+        code = user_bus_connect(&bus);
+        if (code != EXIT_CODE_OK)
+                return code;
+        r = sd_bus_message_new_method_call(bus, &call, KEYRING_BUS_NAME, KEYRING_OBJECT_PATH,
+                                           "org.freedesktop.DBus.ObjectManager",
+                                           "GetManagedObjects");
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(call, 0);
+        if (r >= 0)
+                r = sd_bus_call(bus, call, OBJECTS_TIMEOUT_USEC, &error, ret_reply);
+        if (r >= 0 || user_bus_exit_code(error.name) == EXIT_CODE_NO_ACCOUNT)
+                return EXIT_CODE_OK;
+        return user_bus_failed(r, &error);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The keeper on the user's bus, asked synchronously, and what its answers mean to a script. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <systemd/sd-bus.h>
+
+#include "cli/command.h"
+
+/* Opens the user's bus; where the environment does not tell where it is, as under cron, it is
+ * looked for at its usual place. -errno. */
+int user_bus_open(sd_bus **ret);
+
+/* One method of org.oidckeyring.Keyring1 and its answer. What goes wrong is told on standard error;
+ * if @start is false a keeper that is not running means that there is no account. */
+ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_reply,
+                       const char *member, const char *types, ...);
+
+/* GetManagedObjects. EXIT_CODE_OK with *ret_reply NULL: no keeper, so no accounts. */
+ExitCode user_bus_objects(sd_bus_message **ret_reply);
+
+/* The exit code that an error means. */
+ExitCode user_bus_exit_code(const char *error_name);
