@@ -14,6 +14,7 @@
 #define REQUEST_MAX (64u * 1024u)
 
 struct RawServer {
+        RawServer *next;
         const RawRoute *routes;
         SSL_CTX *tls;
         int fd;
@@ -23,6 +24,9 @@ struct RawServer {
         pthread_mutex_t lock; /* of last_request */
         char last_request[REQUEST_MAX];
 };
+
+/* All of them: they stay until the program ends. */
+static RawServer *servers;
 
 struct RawConnection {
         RawServer *server;
@@ -182,6 +186,8 @@ RawServer *raw_server_start(const RawRoute *routes, SSL_CTX *tls) {
         pthread_t thread;
 
         assert(server);
+        server->next = servers;
+        servers = server;
         server->routes = routes;
         server->tls = tls;
         assert(pthread_mutex_init(&server->lock, NULL) == 0);
