@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+
+#include "common/clock.h"
+#include "gateway/login.h"
+#include "tests/unit/fake-provider.h"
+
+#define USER "alice"
+
+/* One login and all that is heard of it. */
+typedef struct Heard {
+        Login *login;
+        bool begun, awaited, over;
+        int begun_result, awaited_result;
+} Heard;
+
+static sd_event *event;
+static HttpClient *http;
+static Configuration *configuration;
+static Revocations *revocations;
+
+static void setup(const char *more) {
+        fake_provider_reset(more);
+        assert(sd_event_new(&event) >= 0);
+        assert(http_client_new(event, &http) == 0);
+        assert(configuration_new(fake_provider_root(), http, &configuration) == 0);
+        assert(revocations_new(event, &revocations) == 0);
+}
+
+static void teardown(Heard *heard) {
+        login_free(heard->login);
+        revocations = revocations_free(revocations);
+        configuration = configuration_free(configuration);
+        http = http_client_free(http);
+        event = sd_event_unref(event);
+}
+
+static void on_begun(Login *login, int result, void *userdata) {
+        Heard *heard = userdata;
+
+        assert(!heard->begun && login == heard->login);
+        heard->begun = true;
+        heard->begun_result = result;
+}
+
+static void on_awaited(Login *login, int result, void *userdata) {
+        Heard *heard = userdata;
+
+        assert(!heard->awaited && login == heard->login);
+        heard->awaited = true;
+        heard->awaited_result = result;
+}
+
+static void on_over(Login *login, void *userdata) {
+        Heard *heard = userdata;
+
+        assert(!heard->over && login == heard->login);
+        heard->over = true;
+        heard->login = login_free(login);
+}
+
+static void begin(Heard *heard) {
+        const LoginRequest request = {
+                .user = USER, .service = "sshd", .rhost = "", .user_uid = 1000};
+        Provider *provider;
+
+        *heard = (Heard){0};
+        assert(configuration_provider(configuration, "corp", &provider) == 0);
+        assert(login_new(event, provider, revocations, &request, on_over, heard, &heard->login) ==
+               0);
+        login_begin(heard->login, on_begun, heard);
+        fake_provider_run(event, &heard->begun);
+}
+
+/* The verdict of a login of which everything but the token endpoint is well. */
+static int verdict(Heard *heard) {
+        begin(heard);
+        assert(heard->begun_result == 0 && login_challenge(heard->login));
+        login_await(heard->login, on_awaited, heard);
+        fake_provider_run(event, &heard->awaited);
+        return heard->awaited_result;
+}
+
+static void test_success(void) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        uint64_t start;
+        Heard heard;
+
+        setup("resource = https://api.example.com/");
+        start = clock_boottime_usec();
+        fake_provider_say(
+                FAKE_TOKEN,
+                (FakeAnswer){.status = 400, .body = "{\"error\":\"authorization_pending\"}"});
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == 0);
+        assert(streq(login_subject(heard.login), "sub-" USER) && !heard.over);
+        assert(clock_boottime_usec() - start >= 10 * USEC_PER_SEC);
+        assert(fake_provider_requests(FAKE_DISCOVERY) == 1 &&
+               fake_provider_requests(FAKE_DEVICE) == 1 && fake_provider_requests(FAKE_JWKS) == 1 &&
+               fake_provider_requests(FAKE_TOKEN) == 2);
+        assert(strstr(fake_provider_form(FAKE_DEVICE),
+                      "resource=https%3A%2F%2Fapi.example.com%2F"));
+        assert(strstr(fake_provider_form(FAKE_TOKEN), "device_code=the-device-code"));
+        assert(strstr(fake_provider_form(FAKE_TOKEN), "client_id=ssh-login"));
+
+        assert(login_claim(heard.login, &grant) == 0);
+        assert(streq(grant->user, USER) && streq(grant->issuer, FAKE_ISSUER) &&
+               streq(grant->account, "corp") && streq(grant->subject, "sub-" USER));
+        assert(streq(secret_bytes(grant->refresh_token), "r1") && grant->generation == 0);
+        assert(grant->lifetime_usec == 300 * USEC_PER_SEC);
+        assert(grant->expires_usec <= clock_boottime_usec() + grant->lifetime_usec);
+        assert(login_claim(heard.login, &grant) == -ENOENT);
+        teardown(&heard);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 0);
+}
+
+/* A token that comes and must not be kept is revoked. */
+static void test_refused_tokens(void) {
+        static const struct {
+                const char *user, *refresh, *body, *more, *revoked;
+                Outcome outcome;
+        } cases[] = {
+                {"mallory", "r1", NULL, NULL, "token=r1&token_type_hint=refresh_token",
+                 OUTCOME_USER_MISMATCH},
+                {USER "x", "r1", NULL, NULL, "token=r1&", OUTCOME_USER_MISMATCH},
+                {USER, "r1", NULL, "user_claim = email", "token=r1&", OUTCOME_USER_MISMATCH},
+                {USER, NULL, NULL, NULL, "token=access-of-nothing&token_type_hint=access_token",
+                 OUTCOME_NO_REFRESH_TOKEN},
+                {NULL, NULL,
+                 "{\"access_token\":\"a\",\"refresh_token\":\"r\",\"token_type\":\"Bearer\"}", NULL,
+                 "token=r&", OUTCOME_ID_TOKEN_INVALID},
+                {NULL, NULL,
+                 "{\"access_token\":\"a\",\"refresh_token\":\"r\",\"token_type\":\"Bearer\","
+                 "\"id_token\":\"e30.e30.\"}",
+                 NULL, "token=r&", OUTCOME_ID_TOKEN_INVALID},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Heard heard;
+
+                setup(cases[i].more);
+                if (cases[i].body)
+                        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.body = cases[i].body});
+                else
+                        fake_provider_grant(cases[i].user, cases[i].refresh);
+                assert(verdict(&heard) == (int)cases[i].outcome && heard.over);
+                assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+                assert(strncmp(fake_provider_form(FAKE_REVOCATION), cases[i].revoked,
+                               strlen(cases[i].revoked)) == 0);
+                teardown(&heard);
+        }
+}
+
+static void test_no_refresh_token_allowed(void) {
+        Heard heard;
+
+        setup("require_offline_access = no");
+        fake_provider_grant(USER, NULL);
+        assert(verdict(&heard) == 0);
+        teardown(&heard);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 1); /* nobody claimed it */
+}
+
+static void test_token_endpoint_says_no(void) {
+        static const struct {
+                FakeAnswer answer;
+                Outcome outcome;
+        } cases[] = {
+                {{.status = 400, .body = "{\"error\":\"access_denied\"}"}, OUTCOME_ACCESS_DENIED},
+                {{.status = 400, .body = "{\"error\":\"expired_token\"}"}, OUTCOME_CODE_EXPIRED},
+                {{.status = 400, .body = "{\"error\":\"invalid_grant\"}"}, OUTCOME_CODE_EXPIRED},
+                {{.status = 401, .body = "{\"error\":\"invalid_client\"}"}, OUTCOME_CLIENT_REFUSED},
+                {{.status = 400, .body = ""}, OUTCOME_PROVIDER_ANSWER},
+                /* One redemption per code: a 200 that cannot be used is not asked for again. */
+                {{.body = "<html>"}, OUTCOME_PROVIDER_ANSWER},
+                {{.body = "{\"access_token\":\"a\",\"token_type\":\"DPoP\"}"},
+                 OUTCOME_PROVIDER_ANSWER},
+                {{.error = HTTP_E_LIMIT}, OUTCOME_PROVIDER_ANSWER},
+                {{.error = HTTP_E_UNTRUSTED}, OUTCOME_PROVIDER_UNTRUSTED},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Heard heard;
+
+                setup(NULL);
+                fake_provider_say(FAKE_TOKEN, cases[i].answer);
+                assert(verdict(&heard) == (int)cases[i].outcome);
+                assert(heard.over && !heard.login && fake_provider_requests(FAKE_TOKEN) == 1);
+                teardown(&heard);
+        }
+}
+
+static void test_trouble_while_polling(void) {
+        uint64_t start;
+        Heard heard;
+
+        setup(NULL);
+        start = clock_boottime_usec();
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_UNREACHABLE});
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.status = 502});
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == 0);
+        assert(clock_boottime_usec() - start >= (5 + 10 + 20) * USEC_PER_SEC);
+        teardown(&heard);
+}
+
+static void test_retry_after(void) {
+        uint64_t start;
+        Heard heard;
+
+        setup(NULL);
+        start = clock_boottime_usec();
+        fake_provider_say(FAKE_TOKEN,
+                          (FakeAnswer){.status = 429, .retry_after_usec = 40 * USEC_PER_SEC});
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == 0);
+        assert(clock_boottime_usec() - start >= 45 * USEC_PER_SEC);
+        teardown(&heard);
+}
+
+static void test_expiry(void) {
+        uint64_t start;
+        Heard heard;
+
+        setup(NULL);
+        start = clock_boottime_usec();
+        assert(verdict(&heard) == OUTCOME_CODE_EXPIRED);
+        assert(clock_boottime_usec() - start >= 60 * USEC_PER_SEC);
+        assert(fake_provider_requests(FAKE_TOKEN) >= 8 && fake_provider_requests(FAKE_TOKEN) <= 11);
+        teardown(&heard);
+}
+
+static void test_no_code(void) {
+        static const struct {
+                FakeEndpoint endpoint;
+                FakeAnswer answer;
+                Outcome outcome;
+        } cases[] = {
+                {FAKE_DISCOVERY, {.error = HTTP_E_UNREACHABLE}, OUTCOME_PROVIDER_UNREACHABLE},
+                {FAKE_DISCOVERY, {.error = HTTP_E_UNTRUSTED}, OUTCOME_PROVIDER_UNTRUSTED},
+                {FAKE_DISCOVERY, {.status = 503}, OUTCOME_PROVIDER_BUSY},
+                {FAKE_DISCOVERY, {.body = "[]"}, OUTCOME_PROVIDER_ANSWER},
+                {FAKE_DEVICE, {.error = HTTP_E_LOST}, OUTCOME_PROVIDER_UNREACHABLE},
+                {FAKE_DEVICE, {.body = "{}"}, OUTCOME_PROVIDER_ANSWER},
+                {FAKE_DEVICE,
+                 {.status = 400, .body = "{\"error\":\"invalid_request\"}"},
+                 OUTCOME_CLIENT_REFUSED},
+                {FAKE_DEVICE,
+                 {.status = 429, .body = "{\"error\":\"slow_down\"}"},
+                 OUTCOME_PROVIDER_BUSY},
+                {FAKE_DEVICE,
+                 {.body = "{\"error\":\"device_flow_disabled\"}"},
+                 OUTCOME_CLIENT_REFUSED},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Heard heard;
+
+                setup(NULL);
+                fake_provider_say(cases[i].endpoint, cases[i].answer);
+                begin(&heard);
+                assert(heard.begun_result == (int)cases[i].outcome && heard.over);
+                assert(fake_provider_requests(FAKE_TOKEN) == 0);
+                teardown(&heard);
+        }
+}
+
+static void test_unclaimed(void) {
+        uint64_t start;
+        Heard heard;
+
+        setup(NULL);
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == 0);
+        start = clock_boottime_usec();
+        fake_provider_run(event, &heard.over);
+        assert(clock_boottime_usec() - start >= 119 * USEC_PER_SEC);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+        teardown(&heard);
+}
+
+static void test_verdict_is_kept(void) {
+        Heard heard;
+
+        setup(NULL);
+        fake_provider_say(FAKE_TOKEN,
+                          (FakeAnswer){.status = 400, .body = "{\"error\":\"access_denied\"}"});
+        begin(&heard);
+        fake_provider_run_for(event, 100); /* ten seconds */
+        assert(!login_is_waiting(heard.login) && !heard.over);
+        login_await(heard.login, on_awaited, &heard);
+        assert(heard.awaited_result == OUTCOME_ACCESS_DENIED && heard.over);
+        teardown(&heard);
+}
+
+static void test_cancel(void) {
+        Heard heard, replaced = {0};
+        unsigned n;
+
+        setup(NULL);
+        begin(&heard);
+        replaced.login = heard.login;
+        login_await(heard.login, on_awaited, &replaced);
+        login_await(heard.login, on_awaited, &heard);
+        assert(replaced.awaited && replaced.awaited_result == OUTCOME_CANCELLED && !heard.awaited);
+        n = fake_provider_requests(FAKE_TOKEN);
+        login_cancel(heard.login);
+        assert(heard.awaited_result == OUTCOME_CANCELLED && heard.over);
+        fake_provider_run_for(event, 100);
+        assert(fake_provider_requests(FAKE_TOKEN) == n);
+        teardown(&heard);
+
+        /* Before there is a code. */
+        setup(NULL);
+        begin(&heard);
+        login_cancel(heard.login);
+        assert(heard.over && !heard.awaited);
+        teardown(&heard);
+}
+
+int main(void) {
+        test_success();
+        test_refused_tokens();
+        test_no_refresh_token_allowed();
+        test_token_endpoint_says_no();
+        test_trouble_while_polling();
+        test_retry_after();
+        test_expiry();
+        test_no_code();
+        test_unclaimed();
+        test_verdict_is_kept();
+        test_cancel();
+        fake_provider_done();
+        return 0;
+}

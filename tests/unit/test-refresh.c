@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#undef NDEBUG
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "gateway/refresh.h"
+#include "tests/unit/fake-provider.h"
+
+#define USER "alice"
+#define UID 1000u
+
+typedef struct Answer {
+        bool here;
+        int result;
+        uint64_t generation;
+        char refresh_token[32];
+} Answer;
+
+static sd_event *event;
+static HttpClient *http;
+static Configuration *configuration;
+static Revocations *revocations;
+static Refreshes *refreshes;
+
+static void setup(const char *more) {
+        fake_provider_reset(more);
+        assert(sd_event_new(&event) >= 0);
+        assert(http_client_new(event, &http) == 0);
+        assert(configuration_new(fake_provider_root(), http, &configuration) == 0);
+        assert(revocations_new(event, &revocations) == 0);
+        assert(refreshes_new(event, revocations, &refreshes) == 0);
+}
+
+static void teardown(void) {
+        refreshes = refreshes_free(refreshes);
+        revocations = revocations_free(revocations);
+        configuration = configuration_free(configuration);
+        http = http_client_free(http);
+        event = sd_event_unref(event);
+}
+
+static Grant *grant_of(const char *refresh_token, uint64_t generation) {
+        Grant *grant = calloc(1, sizeof(*grant));
+
+        assert(grant);
+        grant->account = strdup("corp");
+        grant->issuer = strdup(FAKE_ISSUER);
+        grant->subject = strdup("sub-" USER);
+        grant->user = strdup(USER);
+        grant->scope = strdup("openid");
+        grant->lifetime_usec = 1;
+        grant->refresh_at = 75;
+        grant->generation = generation;
+        assert(secret_new_copy("old", 3, &grant->access_token) == 0);
+        if (refresh_token)
+                assert(secret_new_copy(refresh_token, strlen(refresh_token),
+                                       &grant->refresh_token) == 0);
+        return grant;
+}
+
+static void on_done(int result, const Grant *grant, void *userdata) {
+        Answer *answer = userdata;
+
+        assert(!answer->here && (result == 0) == (grant != NULL));
+        answer->here = true;
+        answer->result = result;
+        if (!grant)
+                return;
+        answer->generation = grant->generation;
+        (void)snprintf(answer->refresh_token, sizeof(answer->refresh_token), "%s",
+                       secret_bytes(grant->refresh_token));
+}
+
+static void start(uid_t uid, const char *token, uint64_t generation, Answer *ret) {
+        Provider *provider;
+
+        *ret = (Answer){0};
+        assert(configuration_provider(configuration, "corp", &provider) == 0);
+        refresh_start(refreshes, provider, uid, grant_of(token, generation), on_done, ret);
+}
+
+static Answer refresh(uid_t uid, const char *token, uint64_t generation) {
+        Answer answer;
+
+        start(uid, token, generation, &answer);
+        fake_provider_run(event, &answer.here);
+        return answer;
+}
+
+static void test_idempotent(void) {
+        Answer answer;
+
+        setup("rotation_grace = 60");
+        fake_provider_grant(USER, "r2");
+        answer = refresh(UID, "r1", 4);
+        assert(answer.result == 0 && answer.generation == 5 && streq(answer.refresh_token, "r2"));
+        assert(strstr(fake_provider_form(FAKE_TOKEN), "refresh_token=r1"));
+        assert(!strstr(fake_provider_form(FAKE_TOKEN), "scope="));
+
+        answer = refresh(UID, "r1", 4);
+        assert(answer.result == 0 && answer.generation == 5 && streq(answer.refresh_token, "r2"));
+        assert(fake_provider_requests(FAKE_TOKEN) == 1 && !refreshes_are_idle(refreshes));
+
+        /* Not for anybody else, and not for ever. */
+        fake_provider_grant(USER, "r3");
+        assert(refresh(UID + 1, "r1", 4).result == 0);
+        assert(fake_provider_requests(FAKE_TOKEN) == 2);
+        fake_provider_run_for(event, 650);
+        assert(refreshes_are_idle(refreshes));
+        fake_provider_say(FAKE_TOKEN,
+                          (FakeAnswer){.status = 400, .body = "{\"error\":\"invalid_grant\"}"});
+        assert(refresh(UID, "r1", 4).result == OUTCOME_LOGIN_REQUIRED);
+        teardown();
+}
+
+static void test_shared(void) {
+        Answer answers[REFRESH_CALLERS_MAX + 1];
+
+        setup(NULL);
+        fake_provider_grant(USER, "r2");
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++)
+                start(UID, "r1", 0, &answers[i]);
+        assert(answers[REFRESH_CALLERS_MAX].result == OUTCOME_PROVIDER_BUSY); /* the limit */
+        fake_provider_run(event, &answers[0].here);
+        for (size_t i = 0; i < REFRESH_CALLERS_MAX; i++)
+                assert(answers[i].here && answers[i].result == 0);
+        assert(fake_provider_requests(FAKE_TOKEN) == 1);
+        teardown();
+}
+
+static void test_token_that_stays(void) {
+        Answer answer;
+
+        setup(NULL);
+        fake_provider_grant(USER, NULL);
+        answer = refresh(UID, "r1", 0);
+        assert(answer.result == 0 && streq(answer.refresh_token, "r1"));
+        /* Who has that answer and asks for the next gets the next. */
+        fake_provider_grant(USER, NULL);
+        answer = refresh(UID, "r1", 1);
+        assert(answer.result == 0 && answer.generation == 2);
+        assert(fake_provider_requests(FAKE_TOKEN) == 2);
+        teardown();
+}
+
+static void test_errors(void) {
+        static const struct {
+                FakeAnswer answer;
+                Outcome outcome;
+                unsigned n_requests;
+        } cases[] = {
+                {{.status = 400, .body = "{\"error\":\"invalid_grant\"}"},
+                 OUTCOME_LOGIN_REQUIRED,
+                 1},
+                {{.status = 400, .body = "{\"error\":\"interaction_required\"}"},
+                 OUTCOME_LOGIN_REQUIRED,
+                 1},
+                {{.body = "{\"error\":\"invalid_grant\"}"}, OUTCOME_LOGIN_REQUIRED, 1},
+                {{.status = 401, .body = "{\"error\":\"invalid_client\"}"},
+                 OUTCOME_CLIENT_REFUSED,
+                 1},
+                {{.status = 400, .body = "{\"error\":\"invalid_scope\"}"},
+                 OUTCOME_CLIENT_REFUSED,
+                 1},
+                {{.status = 400, .body = "{\"error\":\"temporarily_unavailable\"}"},
+                 OUTCOME_PROVIDER_BUSY,
+                 1},
+                {{.status = 503, .body = "<html>"}, OUTCOME_PROVIDER_BUSY, 1},
+                {{.error = HTTP_E_UNREACHABLE}, OUTCOME_PROVIDER_UNREACHABLE, 1},
+                {{.error = HTTP_E_UNTRUSTED}, OUTCOME_PROVIDER_UNTRUSTED, 1},
+                {{.error = HTTP_E_LOST}, OUTCOME_PROVIDER_UNREACHABLE, 2},
+                {{.body = "<html>"}, OUTCOME_PROVIDER_ANSWER, 2},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                setup(NULL);
+                fake_provider_say(FAKE_TOKEN, cases[i].answer);
+                fake_provider_say(FAKE_TOKEN, cases[i].answer);
+                assert(refresh(UID, "r1", 0).result == (int)cases[i].outcome);
+                assert(fake_provider_requests(FAKE_TOKEN) == cases[i].n_requests);
+                teardown();
+        }
+}
+
+static void test_lost_answer(void) {
+        setup(NULL);
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == 0);
+        assert(fake_provider_requests(FAKE_TOKEN) == 2);
+        teardown();
+}
+
+static void test_ambiguous(void) {
+        setup(NULL);
+        for (unsigned i = 0; i < REFRESH_AMBIGUOUS_MAX; i++)
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.status = 400});
+        for (unsigned i = 0; i < REFRESH_AMBIGUOUS_MAX - 1; i++)
+                assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_ANSWER);
+        assert(refreshes_are_idle(refreshes));
+        assert(refresh(UID, "r1", 0).result == OUTCOME_LOGIN_REQUIRED);
+        teardown();
+
+        /* An answer in between begins the count anew. */
+        setup("rotation_grace = 0");
+        for (unsigned i = 0; i < 2; i++) {
+                for (unsigned k = 0; k < REFRESH_AMBIGUOUS_MAX - 1; k++) {
+                        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.status = 400});
+                        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_ANSWER);
+                }
+                fake_provider_grant(USER, "r1");
+                assert(refresh(UID, "r1", 0).result == 0);
+        }
+        teardown();
+}
+
+static void test_another_subject(void) {
+        setup(NULL);
+        fake_provider_grant("mallory", "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_USER_MISMATCH);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+        assert(strstr(fake_provider_form(FAKE_REVOCATION), "token=r2"));
+        assert(refreshes_are_idle(refreshes));
+        teardown();
+}
+
+/* After sleep this host's clock may be wrong; the provider's Date says what it is. */
+static void test_times_by_the_providers_clock(void) {
+        const int64_t ages[] = {86400, -86400};
+
+        for (size_t i = 0; i < ELEMENTSOF(ages); i++) {
+                _cleanup_free_ char *id_token = NULL, *body = NULL;
+                uint64_t date_usec = (uint64_t)((int64_t)clock_realtime_usec() -
+                                                ages[i] * (int64_t)USEC_PER_SEC);
+
+                setup(NULL);
+                id_token = fake_provider_id_token(USER, ages[i]);
+                assert(asprintf(&body,
+                                "{\"access_token\":\"a\",\"refresh_token\":\"r2\","
+                                "\"token_type\":\"Bearer\",\"id_token\":\"%s\"}",
+                                id_token) > 0);
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.body = body, .date_usec = date_usec});
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.body = body});
+                assert(refresh(UID, "r1", 0).result == 0);
+                assert(refresh(UID, "r1", 1).result == OUTCOME_CLOCK_WRONG);
+                teardown();
+        }
+}
+
+static void test_retry_after(void) {
+        setup(NULL);
+        fake_provider_say(FAKE_TOKEN,
+                          (FakeAnswer){.status = 429, .retry_after_usec = 20 * USEC_PER_SEC});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
+        assert(refresh(UID + 1, "other", 0).result == OUTCOME_PROVIDER_BUSY);
+        assert(fake_provider_requests(FAKE_TOKEN) == 1);
+        fake_provider_run_for(event, 210);
+        assert(refresh(UID, "r1", 0).result == 0);
+        teardown();
+}
+
+static void test_limits(void) {
+        Answer answers[REFRESHES_PER_UID_MAX + 1];
+        char token[16];
+
+        setup(NULL);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                (void)snprintf(token, sizeof(token), "t%zu", i);
+                start(UID, token, 0, &answers[i]);
+        }
+        assert(answers[REFRESHES_PER_UID_MAX].result == OUTCOME_PROVIDER_BUSY);
+        refreshes = refreshes_free(refreshes);
+        for (size_t i = 0; i < REFRESHES_PER_UID_MAX; i++)
+                assert(answers[i].here && answers[i].result == OUTCOME_CANCELLED);
+        teardown();
+
+        /* What is only remembered gives way. */
+        setup(NULL);
+        for (size_t i = 0; i < 10; i++)
+                fake_provider_grant(USER, "rotated");
+        for (size_t i = 0; i < 10; i++) {
+                (void)snprintf(token, sizeof(token), "t%zu", i);
+                assert(refresh(UID, token, 0).result == 0);
+        }
+        assert(fake_provider_requests(FAKE_TOKEN) == 10);
+        assert(refresh(UID, "t0", 0).result == 0);
+        assert(fake_provider_requests(FAKE_TOKEN) == 10);
+        teardown();
+}
+
+static void test_stop(void) {
+        Answer answer, refused;
+
+        setup(NULL);
+        fake_provider_grant(USER, "r2");
+        start(UID, "r1", 0, &answer);
+        refreshes_stop(refreshes);
+        start(UID, "other", 0, &refused);
+        assert(refused.result == OUTCOME_PROVIDER_BUSY && !answer.here);
+        fake_provider_run(event, &answer.here);
+        assert(answer.result == 0 && refreshes_are_idle(refreshes));
+        teardown();
+}
+
+static void test_no_refresh_token(void) {
+        setup(NULL);
+        assert(refresh(UID, NULL, 0).result == OUTCOME_NO_REFRESH_TOKEN);
+        teardown();
+}
+
+int main(void) {
+        test_idempotent();
+        test_shared();
+        test_token_that_stays();
+        test_errors();
+        test_lost_answer();
+        test_ambiguous();
+        test_another_subject();
+        test_times_by_the_providers_clock();
+        test_retry_after();
+        test_limits();
+        test_stop();
+        test_no_refresh_token();
+        fake_provider_done();
+        return 0;
+}
