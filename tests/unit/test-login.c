@@ -281,17 +281,18 @@ static void test_unclaimed(void) {
         teardown(&heard);
 }
 
+/* The verdict waits to be asked for; what has to be revoked does not wait. */
 static void test_verdict_is_kept(void) {
         Heard heard;
 
         setup(NULL);
-        fake_provider_say(FAKE_TOKEN,
-                          (FakeAnswer){.status = 400, .body = "{\"error\":\"access_denied\"}"});
+        fake_provider_grant("mallory", "r1");
         begin(&heard);
         fake_provider_run_for(event, 100); /* ten seconds */
         assert(!login_is_waiting(heard.login) && !heard.over);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 1);
         login_await(heard.login, on_awaited, &heard);
-        assert(heard.awaited_result == OUTCOME_ACCESS_DENIED && heard.over);
+        assert(heard.awaited_result == OUTCOME_USER_MISMATCH && heard.over);
         teardown(&heard);
 }
 
