@@ -60,6 +60,7 @@ static int run(const char *path) {
         assert(pid >= 0);
         if (pid == 0) {
                 free(expected);
+                alarm(60); /* a hang is a failure */
                 transcript_open(fd);
                 script_run(path);
                 exit(0);

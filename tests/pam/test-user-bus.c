@@ -68,6 +68,7 @@ int main(void) {
 
         if (geteuid() != 0)
                 return 77;
+        alarm(60); /* a hang is a failure */
         assert(mkdtemp(directory) && chown(directory, TEST_UID, TEST_UID) == 0);
         transcript_open(transcript);
         fake_bus_start(&bus, directory, TEST_UID);
