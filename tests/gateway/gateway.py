@@ -155,6 +155,10 @@ class Gateway:
             threading.Event().wait(0.05)
         raise TimeoutError("the gateway did not take its name")
 
+    def processor_ticks(self) -> int:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(50)
@@ -175,4 +179,6 @@ class Gateway:
                 process.terminate()
                 process.wait(50)
         self.log.close()
+        log = self.log_text()
         shutil.rmtree(self.folder)
+        assert self.process.returncode == 0, log

@@ -244,6 +244,20 @@ def test_polling_goes_on_through_trouble(gateway, root, idp):
     assert root.call("AwaitLogin", "s", login["id"]) == [idp.issuer, USER]
 
 
+def test_nothing_is_done_while_nothing_happens(gateway, root, idp):
+    """A caller that has its verdict and goes, a login that waits, a kept answer: none keeps the processor busy."""
+    tag, _ = root.log_in(idp, USER)
+    root.call("Refresh", "h", tag)
+    leaver = gateway.caller()
+    login = leaver.begin(USER)
+    idp.approve(login["code"], USER)
+    leaver.call("AwaitLogin", "s", login["id"])
+    leaver.close()
+    ticks = gateway.processor_ticks()
+    time.sleep(2)
+    assert gateway.processor_ticks() - ticks <= 2
+
+
 def test_slow_down(gateway, root, idp):
     login = root.begin(USER)
     idp.fault("token_device", "json_error", error="slow_down")
