@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""oidc-keyringd on a bus of its own, started and restarted with its fd store as a service manager would."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+KEYUTILS = ctypes.CDLL("libkeyutils.so.1", use_errno=True)
+KEYUTILS.keyctl_search.restype = ctypes.c_long
+KEYUTILS.keyctl_read.restype = ctypes.c_long
+USER_KEYRING = -4
+
+
+def read_key(description: str) -> str | None:
+    """The key as a program of the calling user finds it."""
+    serial = KEYUTILS.keyctl_search(USER_KEYRING, b"user", description.encode(), 0)
+    buffer = ctypes.create_string_buffer(65536)
+    size = KEYUTILS.keyctl_read(serial, buffer, len(buffer)) if serial > 0 else -1
+    return buffer.raw[:size].decode() if size >= 0 else None
+
+
+class ServiceManager:
+    """The notification socket and what is stored there."""
+
+    def __init__(self, path: Path) -> None:
+        self.store: dict[str, list[int]] = {}
+        self.messages: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        path.chmod(0o777)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            data, fds, _, _ = socket.recv_fds(self._socket, 4096, 8)
+            message = data.decode()
+            self.messages.append(message)
+            fields = dict(line.split("=", 1) for line in message.splitlines())
+            if "FDSTORE" in fields:
+                self.store.setdefault(fields["FDNAME"], []).extend(fds)
+                continue
+            for fd in fds:
+                os.close(fd)
+            for fd in self.store.pop(fields["FDNAME"], []) if "FDSTOREREMOVE" in fields else ():
+                os.close(fd)
+
+
+class Keeper:
+    """Started by `with`; the gateway is the one of tests/gateway."""
+
+    def __init__(self, build: Path, gateway, user: str) -> None:
+        self.build, self.gateway, self.user = build, gateway, user
+        self.uid = pwd.getpwnam(user).pw_uid
+
+    def __enter__(self) -> Keeper:
+        self.folder = Path(tempfile.mkdtemp(prefix="oidc-keyringd."))
+        os.chown(self.folder, self.uid, self.uid)
+        self.environment = {
+            "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(self.folder), "NOTIFY_SOCKET": str(self.folder / "notify"),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.folder / 'bus'}",
+            "DBUS_SYSTEM_BUS_ADDRESS": self.gateway.environment["DBUS_SYSTEM_BUS_ADDRESS"]}
+        self.manager = ServiceManager(self.folder / "notify")
+        self.bus = subprocess.Popen(
+            ["dbus-daemon", "--session", "--nofork", f"--address={self.environment['DBUS_SESSION_BUS_ADDRESS']}",
+             "--print-address"], stdout=subprocess.PIPE, text=True, user=self.uid, group=self.uid, extra_groups=[],
+            env=self.environment)
+        assert self.bus.stdout.readline()
+        self.log = open(self.folder / "log", "a+b")
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """With what is stored, as LISTEN_FDS."""
+        stored = [(name, fd) for name, fds in self.manager.store.items() for fd in fds]
+        environment = dict(self.environment)
+        command = f"exec {self.build / 'oidc-keyringd'}"
+        if stored:
+            environment |= {"LISTEN_FDS": str(len(stored)), "LISTEN_FDNAMES": ":".join(name for name, _ in stored)}
+            moves = " ".join(f"{3 + i}<&{fd}" for i, (_, fd) in enumerate(stored))
+            command = f"export LISTEN_PID=$$; exec {moves}; {command}"
+        self.process = subprocess.Popen(["bash", "-c", command], env=environment, user=self.uid, group=self.uid,
+                                        extra_groups=[], pass_fds=[fd for _, fd in stored], stderr=self.log)
+        self.wait(lambda: self.busctl("status", "org.oidckeyring.Keyring1").returncode == 0)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """For good: the store is emptied."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(10) == 0
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self.bus.terminate()
+        self.bus.wait()
+        self.log.close()
+        subprocess.run(["/usr/bin/python3", "-B", __file__, "oidc:corp"], user=self.uid, check=True)
+        subprocess.run(["rm", "-rf", self.folder], check=True)
+
+    def run(self, *argv: object, check: bool = False) -> subprocess.CompletedProcess:
+        return subprocess.run(list(map(str, argv)), env=self.environment, user=self.uid, group=self.uid,
+                              extra_groups=[], text=True, capture_output=True, check=check)
+
+    def busctl(self, *argv: str) -> subprocess.CompletedProcess:
+        return self.run("busctl", "--user", *argv)
+
+    def cli(self, *argv: str) -> subprocess.CompletedProcess:
+        return self.run(self.build / "oidc-keyring", *argv)
+
+    def account(self) -> dict:
+        accounts = json.loads(self.cli("status", "--json").stdout)["accounts"]
+        return accounts[0] if accounts else {}
+
+    def log_in(self) -> None:
+        caller = self.gateway.caller(self.uid)
+        login = caller.begin(self.user)
+        self.gateway.idp.approve(login["code"], self.user)
+        caller.call("AwaitLogin", "s", login["id"])
+        self.run(self.build / "tests/daemon/hand-over", login["id"], self.user, check=True)
+
+    def reader(self, seconds: float) -> subprocess.Popen:
+        """A program of the user that reads the token 100 times a second; prints [token, first, last] and gaps."""
+        return subprocess.Popen(["/usr/bin/python3", "-B", __file__, "oidc:corp", str(seconds)], user=self.uid,
+                                group=self.uid, extra_groups=[], text=True, stdout=subprocess.PIPE)
+
+    def token(self) -> str | None:
+        seen = json.loads(self.reader(0).communicate()[0])
+        return seen["tokens"][0][0] if seen["tokens"] else None
+
+    def wait(self, condition, timeout: float = 15) -> None:
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, self.text()
+            time.sleep(0.05)
+
+    def text(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def proc(self, name: str, pattern: str) -> int:
+        text = Path(f"/proc/{self.process.pid}/{name}").read_text()
+        return sum(map(int, re.findall(pattern, text, re.MULTILINE)))
+
+
+def clear_key(description: str) -> None:
+    serial = KEYUTILS.keyctl_search(USER_KEYRING, b"user", description.encode(), 0)
+    if serial > 0:
+        KEYUTILS.keyctl_unlink(serial, USER_KEYRING)
+
+
+def main() -> None:
+    if len(sys.argv) == 2:
+        return clear_key(sys.argv[1])
+    seen: dict[str, list[float]] = {}
+    gaps, end = 0, time.time() + float(sys.argv[2])
+    while True:
+        token, now = read_key(sys.argv[1]), time.time()
+        gaps += token is None
+        if token:
+            seen.setdefault(token, [now, now])[1] = now
+        if now >= end:
+            break
+        time.sleep(0.01)
+    print(json.dumps({"tokens": [[token, *times] for token, times in seen.items()], "gaps": gaps}))
+
+
+if __name__ == "__main__":
+    main()
