@@ -63,8 +63,7 @@ static int begin(const Transaction *t, const Items *items, Gateway *gateway, uin
 
 /* Shows the code and, where the host needs a prompt to show anything, waits for Enter. Meanwhile
  * the gateway polls: an early Enter hastens nothing, a late one delays nothing. */
-static int show(const Transaction *t, const Items *items, const Login *login,
-                uint64_t deadline_usec) {
+static int show(Transaction *t, const Items *items, const Login *login, uint64_t deadline_usec) {
         _cleanup_(text_freep) char *text = NULL;
         bool prompt = challenge_wants_prompt(t->options.prompt, items->service, items->tty);
         uint64_t now = clock_boottime_usec();
@@ -89,6 +88,7 @@ static int show(const Transaction *t, const Items *items, const Login *login,
         if (r < 0)
                 return r == -EBADMSG ? FAILURE_GATEWAY_ANSWER : r;
         transaction_debug(t, "showing the code %s", prompt ? "in a prompt" : "as information");
+        t->asked = true;
         return prompt ? conversation_prompt(t->pamh, text) : conversation_info(t->pamh, text);
 }
 

@@ -82,7 +82,7 @@ int transaction_fail(const Transaction *t, int failure, const char *detail) {
                         whats[t->phase], t->user ? t->user : "(no name)", result_name(failure),
                         detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
 
-        if (message && !t->silent)
+        if (message && (!t->silent || t->asked))
                 (void)conversation_error(t->pamh, message);
         return code;
 }

@@ -15,7 +15,8 @@
 typedef struct Transaction {
         pam_handle_t *pamh;
         Phase phase;
-        bool silent;      /* PAM_SILENT: no messages; what a person needs to log in is not one */
+        bool silent;      /* PAM_SILENT: no messages but those that a login consists of */
+        bool asked;       /* the person was shown a code, and is owed the outcome */
         const char *user; /* libpam's; printable ASCII */
         Options options;
 } Transaction;

@@ -48,12 +48,8 @@ void fake_bus_set_reply(FakeBus *bus, const char *member, const char *behaviour)
 
 static int answer_begin(FakeBus *b, sd_bus_message *m) {
         static const char usual[] = "https://id.example.com/device";
-        const char *p[6];
         uint64_t lifetime = b->expired ? 0 : 600 * USEC_PER_SEC;
 
-        assert(sd_bus_message_read(m, "ssssss", &p[0], &p[1], &p[2], &p[3], &p[4], &p[5]) > 0);
-        transcript_line("system BeginLogin(%s, %s, %s, %s, %s, %s)", p[0], p[1], p[2], p[3], p[4],
-                        p[5]);
         return sd_bus_reply_method_return(m, "ssssts", TRANSCRIPT_LOGIN_ID, b->uri ? b->uri : usual,
                                           b->complete ? b->complete : "",
                                           b->code ? b->code : "WDJB-MJHT",
@@ -111,10 +107,10 @@ static int answer_bad(FakeBus *b, sd_bus_message *m) {
 static const struct {
         const char *member;
         const char *interface;
-        const char *signature; /* how its arguments are recorded; NULL = by the handler */
+        const char *signature;
         int (*answer)(FakeBus *b, sd_bus_message *m);
 } methods[] = {
-        {"BeginLogin", GATEWAY_INTERFACE, NULL, answer_begin},
+        {"BeginLogin", GATEWAY_INTERFACE, "ssssss", answer_begin},
         {"AwaitLogin", GATEWAY_INTERFACE, "s", answer_login},
         {"CancelLogin", GATEWAY_INTERFACE, "s", answer_login},
         {"CheckAccount", GATEWAY_INTERFACE, "ss", answer_check},
@@ -124,15 +120,23 @@ static const struct {
 };
 
 static void record(const char *label, const char *signature, sd_bus_message *m) {
-        const char *a = NULL, *b = NULL;
+        char *arguments = strdup("");
 
-        if (streq(signature, "ss"))
-                assert(sd_bus_message_read(m, "ss", &a, &b) > 0);
-        if (streq(signature, "s"))
-                assert(sd_bus_message_read(m, "s", &a) > 0);
+        for (const char *type = signature; *type; type++) {
+                const char *text = "a descriptor";
+                char *longer = NULL;
+                int fd;
+
+                assert(sd_bus_message_read_basic(m, *type,
+                                                 *type == 's' ? (void *)&text : (void *)&fd) > 0);
+                assert(asprintf(&longer, "%s%s%s", arguments, type > signature ? ", " : "", text) >=
+                       0);
+                free(arguments);
+                arguments = longer;
+        }
         assert(sd_bus_message_rewind(m, 1) >= 0);
-        transcript_line("%s %s(%s%s%s)", label, sd_bus_message_get_member(m),
-                        a ? a : "a descriptor", b ? ", " : "", b ? b : "");
+        transcript_line("%s %s(%s)", label, sd_bus_message_get_member(m), arguments);
+        free(arguments);
 }
 
 /* "after MSEC ..." waits first. Returns the rest. */
@@ -183,8 +187,7 @@ static int on_call(FakeBus *b, sd_bus_message *m) {
         for (size_t i = 0; i < ELEMENTSOF(methods); i++) {
                 if (!sd_bus_message_is_method_call(m, methods[i].interface, methods[i].member))
                         continue;
-                if (methods[i].signature)
-                        record(b->label, methods[i].signature, m);
+                record(b->label, methods[i].signature, m);
                 return behave(b, m, behaviour, methods[i].answer);
         }
         assert(!"a call that nobody expects");
