@@ -44,5 +44,8 @@ ExitCode command_option(const Command *command, int option);
  * told, or no name of an account. */
 const char *command_account(int argc, char *argv[]);
 
+/* Output that could not be written is a failure, whatever else was done. */
+ExitCode command_written(void);
+
 /* One line on standard error, with the name of the program in front. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -2,55 +2,15 @@
 
 /* oidc-keyring: what people type. */
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "common/grant.h"
+#include "common/macro.h"
 #include "common/secret.h"
 
 static const Command *const commands[] = {
         &command_status, &command_token, &command_refresh, &command_logout, &command_check,
 };
-
-void complain(const char *format, ...) {
-        va_list args;
-
-        (void)fputs("oidc-keyring: ", stderr);
-        va_start(args, format);
-        (void)vfprintf(stderr, format, args);
-        va_end(args);
-        (void)fputc('\n', stderr);
-}
-
-/* Output that could not be written is a failure, whatever else was done. */
-static ExitCode written(void) {
-        return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_CODE_OK : EXIT_CODE_FAILURE;
-}
-
-ExitCode command_option(const Command *command, int option) {
-        if (option != 'h') {
-                (void)fprintf(stderr, "Try: oidc-keyring %s --help\n", command->name);
-                return EXIT_CODE_USAGE;
-        }
-        (void)printf("Usage: oidc-keyring %s %s\n\n%s\n\n%s" COMMAND_HELP_TEXT, command->name,
-                     command->arguments, command->summary, command->help);
-        return written();
-}
-
-const char *command_account(int argc, char *argv[]) {
-        if (argc - optind > 1) {
-                complain("one account at most: %s", argv[optind + 1]);
-                return NULL;
-        }
-        if (argc == optind)
-                return "";
-        if (!account_name_is_valid(argv[optind])) {
-                complain("not the name of an account: %s", argv[optind]);
-                return NULL;
-        }
-        return argv[optind];
-}
 
 static ExitCode help(void) {
         (void)printf("Usage: oidc-keyring COMMAND [OPTION...] [ARGUMENT...]\n\n"
@@ -65,7 +25,7 @@ static ExitCode help(void) {
                 "Exit status: 0 it worked, 1 it failed, 2 wrong usage, 3 a new login is needed,\n"
                 "4 no such account, 5 not now (provider, gateway or daemon cannot be reached),\n"
                 "6 the kernel keyring cannot be used. See oidc-keyring(1).\n");
-        return written();
+        return command_written();
 }
 
 static ExitCode run_command(int argc, char *argv[]) {
@@ -75,7 +35,7 @@ static ExitCode run_command(int argc, char *argv[]) {
 
                         optind = 0; /* glibc: begin anew, with the command's own options */
                         code = commands[i]->run(commands[i], argc, argv);
-                        return code == EXIT_CODE_OK ? written() : code;
+                        return code == EXIT_CODE_OK ? command_written() : code;
                 }
         complain("unknown command: %s", argv[0]);
         (void)fputs("Try: oidc-keyring --help\n", stderr);
@@ -96,7 +56,7 @@ int main(int argc, char *argv[]) {
                         return (int)help();
                 if (option == 'V') {
                         (void)printf("oidc-keyring %s\n", PACKAGE_VERSION);
-                        return (int)written();
+                        return (int)command_written();
                 }
                 (void)fputs("Try: oidc-keyring --help\n", stderr);
                 return EXIT_CODE_USAGE;

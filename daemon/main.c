@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/secret.h"
+#include "daemon/clock-watch.h"
 #include "daemon/manager-bus.h"
 #include "daemon/unit-job.h"
 
@@ -63,6 +64,9 @@ static int add_sources(sd_event *event, Manager *manager) {
         if (r < 0)
                 return r;
         r = sd_event_add_signal(event, NULL, SIGINT, on_signal, manager);
+        if (r < 0)
+                return r;
+        r = clock_watch_add(event, manager_republish, manager);
         if (r < 0)
                 return r;
         r = sd_event_add_post(event, &turn, on_turn, NULL);

@@ -78,6 +78,13 @@ int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata
         return 0;
 }
 
+void manager_republish(void *userdata) {
+        Manager *manager = userdata;
+
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                account_republish(manager->accounts[i]);
+}
+
 static Logout *logout_free(Logout *logout) {
         free(logout->message);
         free(logout);

@@ -2,6 +2,7 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
+#include <keyutils.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -400,6 +401,23 @@ static void test_key_is_put_back(void) {
         assert(fixture_key_is(&f, "access-0") && f.gateway.n_buses == 0);
 }
 
+/* After the clock was set the key's timeout is counted anew. */
+static void test_republish(void) {
+        _cleanup_(secret_freep) Secret *token = NULL;
+        uint64_t remaining = 0;
+        int32_t serial;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        add(&f, LIFE, 0);
+        assert(token_key_find(f.account, &serial) == 0);
+        assert(keyctl_set_timeout(serial, 86400) == 0);
+        manager_republish(f.manager);
+        assert(token_key_find(f.account, &serial) == 0);
+        assert(token_key_read(serial, &token, &remaining) == 0);
+        assert(remaining <= LIFE / USEC_PER_SEC && fixture_key_is(&f, "access-0"));
+}
+
 int main(void) {
         if (!fixture_has_keyring())
                 return 77;
@@ -419,5 +437,6 @@ int main(void) {
         test_logout();
         test_leave();
         test_key_is_put_back();
+        test_republish();
         return 0;
 }
