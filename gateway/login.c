@@ -23,7 +23,6 @@
  * tokens that somebody has to revoke. */
 #define LAST_ANSWER_USEC (5 * USEC_PER_SEC)
 #define REQUEST_TIMEOUT_USEC (30 * USEC_PER_SEC)
-#define LOG_TEXT_MAX 128u
 
 typedef enum LoginState {
         LOGIN_NEW,
@@ -56,7 +55,7 @@ struct Login {
         int result; /* of LOGIN_ENDED */
         bool delivered;
         bool abandoned; /* nobody will ask for the result */
-        char detail[LOG_TEXT_MAX];
+        char detail[LOGIN_TEXT_MAX];
 
         sd_event_source *timer;
         DeviceRequest *device_request;
@@ -113,8 +112,8 @@ int login_new(sd_event *event, Provider *provider, Revocations *revocations,
         login->user_uid = request->user_uid;
         login->caller_uid = request->caller_uid;
         login->user = strdup(request->user);
-        login->service = display_text_clean(request->service, LOG_TEXT_MAX);
-        login->rhost = display_text_clean(request->rhost, LOG_TEXT_MAX);
+        login->service = strdup(request->service);
+        login->rhost = strdup(request->rhost);
         if (!login->user || !login->service || !login->rhost)
                 return -ENOMEM;
         r = random_id(login->id);
@@ -217,7 +216,8 @@ static void login_end(Login *login, int result) {
 /* Verification. */
 
 static void login_set_detail(Login *login, const char *what, const char *foreign) {
-        _cleanup_free_ char *clean = foreign ? display_text_clean(foreign, LOG_TEXT_MAX / 2) : NULL;
+        _cleanup_free_ char *clean =
+                foreign ? display_text_clean(foreign, LOGIN_TEXT_MAX / 2) : NULL;
 
         (void)snprintf(login->detail, sizeof(login->detail), "%s%s%s", what, clean ? " " : "",
                        clean ? clean : "");

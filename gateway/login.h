@@ -18,12 +18,14 @@
 #define LOGIN_ID_SIZE 32u                          /* hex digits */
 #define LOGIN_CLAIM_USEC (120 * UINT64_C(1000000)) /* how long an outcome is kept */
 
+#define LOGIN_TEXT_MAX 128u
+
 typedef struct Login Login;
 
 typedef struct LoginRequest {
         const char *user;    /* the local user, which policy allows */
-        const char *service; /* the rest is for the log and the limits */
-        const char *rhost;
+        const char *service; /* for the log, cleaned, at most LOGIN_TEXT_MAX */
+        const char *rhost;   /* the same, and for the limits */
         uid_t user_uid;
         uid_t caller_uid;
 } LoginRequest;

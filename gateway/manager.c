@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/configuration.h"
+#include "gateway/display-text.h"
 #include "gateway/limits.h"
 #include "gateway/result-text.h"
 
@@ -239,16 +240,20 @@ static int manager_refuse(const LoginRequest *request, Outcome outcome) {
 
 int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *arguments,
                         Login **ret) {
+        _cleanup_free_ char *service = display_text_clean(arguments->service, LOGIN_TEXT_MAX);
+        _cleanup_free_ char *rhost = display_text_clean(arguments->rhost, LOGIN_TEXT_MAX);
         LoginRequest request = {
                 .user = arguments->user,
-                .service = arguments->service,
-                .rhost = arguments->rhost,
+                .service = service,
+                .rhost = rhost,
                 .caller_uid = caller,
         };
         PolicyVerdict verdict = POLICY_DENIED;
         Provider *provider;
         int r;
 
+        if (!service || !rhost)
+                return -ENOMEM;
         r = manager_judge(manager, caller, arguments->provider, arguments->user, &provider,
                           &request.user_uid, &verdict);
         if (r > 0)

@@ -17,6 +17,7 @@
 
 #define TIMER_ACCURACY_USEC UINT64_C(100000)
 #define AMBIGUOUS_MEMORY_USEC (3600 * USEC_PER_SEC)
+#define PARKED_MEMORY_USEC (3600 * USEC_PER_SEC)
 
 typedef struct Refresh Refresh;
 
@@ -24,6 +25,7 @@ typedef enum RefreshState {
         REFRESH_RUNNING,
         REFRESH_DONE,      /* `grant` is the answer, until the timer */
         REFRESH_AMBIGUOUS, /* only n_ambiguous is remembered, until the timer */
+        REFRESH_PARKED,    /* `tokens` are here, but the keys to verify them cannot be had */
 } RefreshState;
 
 typedef struct RefreshCaller {
@@ -53,7 +55,8 @@ struct Refresh {
         ProviderWait *wait;
         ProviderRequest *request;
         Verification *verification;
-        TokenResponse *tokens;
+        TokenResponse *tokens;  /* that nobody was given */
+        uint64_t provider_usec; /* CLOCK_REALTIME there when it gave them, 0: not known */
         uint64_t sent_usec;
         bool sent_twice;
         unsigned n_ambiguous;
@@ -90,7 +93,6 @@ static void refresh_stop(Refresh *refresh) {
         refresh->wait = provider_wait_free(refresh->wait);
         refresh->request = provider_request_free(refresh->request);
         refresh->verification = verification_free(refresh->verification);
-        refresh->tokens = token_response_free(refresh->tokens);
 }
 
 static Refresh *refresh_free(Refresh *refresh) {
@@ -101,6 +103,10 @@ static Refresh *refresh_free(Refresh *refresh) {
                 refresh->all->n_refreshes--;
         }
         refresh_stop(refresh);
+        if (refresh->tokens)
+                revocation_discard(refresh->all->revocations, refresh->provider,
+                                   refresh->tokens->refresh_token, refresh->tokens->access_token);
+        token_response_free(refresh->tokens);
         sd_event_source_disable_unref(refresh->timer);
         grant_free(refresh->grant);
         provider_unref(refresh->provider);
@@ -181,7 +187,8 @@ static bool refreshes_make_room(Refreshes *refreshes, uid_t uid) {
         size_t n_of_uid = 0;
 
         TAILQ_FOREACH(refresh, &refreshes->refreshes, link) {
-                bool remembered = refresh->state != REFRESH_RUNNING;
+                bool remembered =
+                        refresh->state == REFRESH_DONE || refresh->state == REFRESH_AMBIGUOUS;
 
                 if (remembered && !oldest)
                         oldest = refresh;
@@ -272,6 +279,7 @@ static void refresh_take_tokens(Refresh *refresh) {
                 free(grant->scope);
                 grant->scope = TAKE_PTR(tokens->scope);
         }
+        refresh->tokens = token_response_free(refresh->tokens);
 }
 
 static void refresh_succeed(Refresh *refresh) {
@@ -283,21 +291,26 @@ static void refresh_succeed(Refresh *refresh) {
         refresh_remember(refresh, REFRESH_DONE, grace_usec);
 }
 
-/* OpenID Connect Core 12.2: another subject in the answer is no mistake that could be passed over.
- * Nothing of such an answer may stay alive. */
-static void refresh_refuse(Refresh *refresh, int result, const char *detail) {
-        revocation_discard(refresh->all->revocations, refresh->provider,
-                           refresh->tokens->refresh_token, refresh->tokens->access_token);
-        refresh_fail(refresh, result, detail);
+/* The token is rotated already, and nothing is wrong with the answer that we could tell: network
+ * trouble must not cost a login. Whoever asks again has it verified again. */
+static void refresh_park(Refresh *refresh, int result, const char *detail) {
+        refresh_log(refresh, result, detail);
+        refresh_tell(refresh, result == OUTCOME_ID_TOKEN_INVALID ? OUTCOME_PROVIDER_BUSY : result,
+                     NULL);
+        refresh_remember(refresh, REFRESH_PARKED, PARKED_MEMORY_USEC);
 }
 
+/* OpenID Connect Core 12.2: another subject in the answer is no mistake that could be passed over.
+ * What is refused is revoked, see refresh_free(). */
 static void on_verified(int result, const IdToken *id_token, const char *detail, void *userdata) {
         Refresh *refresh = userdata;
 
-        if (result != 0)
-                refresh_refuse(refresh, result, detail);
+        if (result != 0 && verification_may_be_tried_again(refresh->verification))
+                refresh_park(refresh, result, detail);
+        else if (result != 0)
+                refresh_fail(refresh, result, detail);
         else if (!streq(id_token_subject(id_token), refresh->grant->subject))
-                refresh_refuse(refresh, OUTCOME_USER_MISMATCH, "the ID token is of another");
+                refresh_fail(refresh, OUTCOME_USER_MISMATCH, "the ID token is of another");
         else
                 refresh_succeed(refresh);
 }
@@ -305,18 +318,19 @@ static void on_verified(int result, const IdToken *id_token, const char *detail,
 /* The times in the ID token are held against the provider's own clock where its answer has it: a
  * host whose clock is wrong after it slept must not lose a token that was rotated just now, and who
  * is meant is told by signature, issuer, audience and subject. */
-static void refresh_verify(Refresh *refresh, uint64_t provider_usec) {
+static void refresh_verify(Refresh *refresh) {
+        uint64_t now_usec =
+                refresh->provider_usec > 0 ? refresh->provider_usec : clock_realtime_usec();
         int r;
 
         if (!refresh->tokens->id_token) {
                 refresh_succeed(refresh);
                 return;
         }
-        r = verification_start(refresh->provider, refresh->tokens->id_token,
-                               provider_usec > 0 ? provider_usec : clock_realtime_usec(),
-                               on_verified, refresh, &refresh->verification);
+        r = verification_start(refresh->provider, refresh->tokens->id_token, now_usec, on_verified,
+                               refresh, &refresh->verification);
         if (r < 0)
-                refresh_refuse(refresh, r, NULL);
+                refresh_fail(refresh, r, NULL);
 }
 
 /* The request. */
@@ -396,8 +410,10 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
                 refresh_error(refresh, (TokenError)r, code);
         else if (r < 0)
                 refresh_fail(refresh, r, NULL);
-        else
-                refresh_verify(refresh, response->date_usec);
+        else {
+                refresh->provider_usec = response->date_usec;
+                refresh_verify(refresh);
+        }
 }
 
 static int refresh_send(Refresh *refresh) {
@@ -482,12 +498,22 @@ static int refresh_join(Refresh *refresh, RefreshDone done, void *userdata) {
         return 0;
 }
 
+static int refresh_unpark(Refresh *refresh, RefreshDone done, void *userdata) {
+        refresh->state = REFRESH_RUNNING;
+        refresh->timer = sd_event_source_disable_unref(refresh->timer);
+        (void)refresh_join(refresh, done, userdata); /* everybody before was told */
+        refresh_verify(refresh);
+        return 0;
+}
+
 static int refresh_begin(Refreshes *refreshes, Provider *provider, const RefreshKey *key,
                          Grant **grant, RefreshDone done, void *userdata) {
         Refresh *refresh = refreshes_find(refreshes, key);
         unsigned n_ambiguous = 0;
         int r;
 
+        if (refresh && refresh->state == REFRESH_PARKED)
+                return refresh_unpark(refresh, done, userdata);
         if (refresh && refresh->state != REFRESH_AMBIGUOUS)
                 return refresh_join(refresh, done, userdata);
         if (refreshes->stopping)
@@ -535,7 +561,7 @@ void refreshes_forget(Refreshes *refreshes, uid_t uid, const Grant *grant) {
         refresh_key(uid, grant, &key);
         for (refresh = TAILQ_FIRST(&refreshes->refreshes); refresh; refresh = next) {
                 next = TAILQ_NEXT(refresh, link);
-                if (refresh->state != REFRESH_DONE || refresh->key.uid != uid)
+                if (refresh->state == REFRESH_RUNNING || refresh->key.uid != uid)
                         continue;
                 if (memcmp(&refresh->key, &key, sizeof(key)) == 0 ||
                     secret_equal(refresh->grant->refresh_token, grant->refresh_token))

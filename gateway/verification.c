@@ -11,6 +11,7 @@ struct Verification {
         void *userdata;
         ProviderWait *wait;
         bool keys_were_fetched;
+        bool lacks_keys;
 };
 
 static const Outcome outcomes[] = {
@@ -31,6 +32,7 @@ static void on_keys(int result, void *userdata) {
         Verification *verification = userdata;
 
         verification->wait = provider_wait_free(verification->wait);
+        verification->lacks_keys = result != 0;
         if (result != 0)
                 verification->done(result, NULL, "the keys could not be fetched",
                                    verification->userdata);
@@ -75,6 +77,7 @@ static void verification_run(Verification *verification) {
                 verification_fetch_keys(verification);
                 return;
         }
+        verification->lacks_keys = r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched;
         if (r > 0)
                 verification->done((int)outcomes[r], NULL, id_token_error_text(r),
                                    verification->userdata);
@@ -101,6 +104,10 @@ int verification_start(Provider *provider, const Secret *token, uint64_t now_use
         else
                 verification_run(verification);
         return 0;
+}
+
+bool verification_may_be_tried_again(const Verification *verification) {
+        return verification->lacks_keys;
 }
 
 Verification *verification_free(Verification *verification) {

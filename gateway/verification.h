@@ -4,6 +4,8 @@
 /* Verification: one ID token against a provider's keys, fetching them where they are not there yet
  * and, once, where the token names a key that we do not know. */
 
+#include <stdbool.h>
+
 #include "gateway/id-token.h"
 #include "gateway/provider.h"
 
@@ -19,5 +21,8 @@ typedef void (*VerificationDone)(int result, const IdToken *id_token, const char
  * called exactly once, perhaps from within, after *ret was set. -ENOMEM: it is not called. */
 int verification_start(Provider *provider, const Secret *token, uint64_t now_usec,
                        VerificationDone done, void *userdata, Verification **ret);
+/* After a failure: whether it says nothing about the token, because the keys cannot be had now:
+ * they cannot be fetched, or were fetched too short a while ago to be fetched again. */
+bool verification_may_be_tried_again(const Verification *verification);
 Verification *verification_free(Verification *verification);
 DEFINE_CLEANUP(Verification, verification_free);

@@ -249,6 +249,35 @@ static void test_times_by_the_providers_clock(void) {
         }
 }
 
+/* Keys that cannot be had at the moment do not cost the rotated token. */
+static void test_keys_out_of_reach(void) {
+        setup(NULL);
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = "{\"keys\":[]}"});
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.error = HTTP_E_UNREACHABLE});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result ==
+               OUTCOME_PROVIDER_BUSY); /* unknown key, just fetched */
+        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
+        assert(fake_provider_requests(FAKE_JWKS) == 1 && !refreshes_are_idle(refreshes));
+        fake_provider_run_for(event, 620);
+        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_UNREACHABLE);
+        fake_provider_run_for(event, 620);
+        assert(streq(refresh(UID, "r1", 0).refresh_token, "r2"));
+        assert(fake_provider_requests(FAKE_TOKEN) == 1);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 0);
+        teardown();
+
+        /* What is never asked for again is revoked in the end. */
+        setup(NULL);
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = "{\"keys\":[]}"});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
+        refreshes_stop(refreshes);
+        assert(refreshes_are_idle(refreshes));
+        assert(strstr(fake_provider_form(FAKE_REVOCATION), "token=r2"));
+        teardown();
+}
+
 static void test_retry_after(void) {
         setup(NULL);
         fake_provider_say(FAKE_TOKEN,
@@ -320,6 +349,7 @@ int main(void) {
         test_ambiguous();
         test_another_subject();
         test_times_by_the_providers_clock();
+        test_keys_out_of_reach();
         test_retry_after();
         test_limits();
         test_stop();
