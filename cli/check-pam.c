@@ -34,7 +34,7 @@ static void check_account(Findings *findings, const char *what, const PamLine *a
 }
 
 static void check_service(Findings *findings, const char *name, const PamStack *stack) {
-        const PamLine *lines[_PAM_TYPE_MAX];
+        const PamLine *lines[_PAM_TYPE_MAX] = {NULL};
         unsigned n_errors = findings->n[SEVERITY_ERROR];
         char what[288];
 

@@ -32,6 +32,7 @@ def running_provider() -> Provider:
 
 @pytest.fixture
 def idp(running_provider: Provider) -> Provider:
+    running_provider.up()
     running_provider.call("POST", "/reset")
     running_provider.config(interval=1)
     yield running_provider

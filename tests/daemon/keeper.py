@@ -68,7 +68,8 @@ class Keeper:
         self.folder = Path(tempfile.mkdtemp(prefix="oidc-keyringd."))
         os.chown(self.folder, self.uid, self.uid)
         self.environment = {
-            "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(self.folder), "NOTIFY_SOCKET": str(self.folder / "notify"),
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS")},
+            "XDG_RUNTIME_DIR": str(self.folder), "NOTIFY_SOCKET": str(self.folder / "notify"),
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.folder / 'bus'}",
             "DBUS_SYSTEM_BUS_ADDRESS": self.gateway.environment["DBUS_SYSTEM_BUS_ADDRESS"]}
         self.manager = ServiceManager(self.folder / "notify")
