@@ -3,17 +3,21 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <strings.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "common/parse.h"
+#include "gateway/wiped-alloc.h"
 #include "gateway/wiped-buffer.h"
 
 #define HEADERS_MAX (32u * 1024u)
 #define CONNECT_TIMEOUT_MSEC 10000L
 #define TOTAL_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define UNANSWERED_MAX_MSEC 10000u /* what was sent has to be acknowledged within that */
 #define RETRY_AFTER_MAX_SEC 3600u
 #define CONNECTION_AGE_MAX_SEC 600L /* an idle connection is reused for as long as that */
 #define HOST_CONNECTIONS_MAX 16L
@@ -70,6 +74,17 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata) {
         else if (size * n > 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
                 exchange->head_is_whole = true;
         return size * n;
+}
+
+/* A kept connection may be dead without anybody having said so: after a suspend, behind a firewall
+ * that forgot it. Without this, a request on it would use up its whole time; with it, curl learns
+ * that not one byte arrived, and sends it on a new connection. */
+static int on_socket_made(void *userdata, curl_socket_t fd, curlsocktype purpose) {
+        unsigned msec = UNANSWERED_MAX_MSEC;
+
+        (void)userdata, (void)purpose;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &msec, sizeof(msec));
+        return CURL_SOCKOPT_OK;
 }
 
 /* ---- the end of a transfer ---- */
@@ -313,7 +328,8 @@ int http_client_new(sd_event *event, HttpClient **ret) {
         /* OpenSSL writes with write(), and curl is told to leave signals alone. */
         if (sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL) < 0)
                 return -errno;
-        if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_alloc_free, wiped_alloc_realloc,
+                                 strdup, calloc) != CURLE_OK)
                 return -ENOMEM;
         client = calloc(1, sizeof(*client));
         if (!client)
@@ -431,6 +447,7 @@ static int exchange_set_options(HttpExchange *exchange, const HttpRequest *reque
         SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MSEC);
         SET(CURLOPT_TIMEOUT_MS, (long)(timeout / USEC_PER_MSEC));
         SET(CURLOPT_TCP_KEEPALIVE, 1L);
+        SET(CURLOPT_SOCKOPTFUNCTION, on_socket_made);
         SET(CURLOPT_MAXAGE_CONN, CONNECTION_AGE_MAX_SEC);
         SET(CURLOPT_ERRORBUFFER, exchange->detail);
         SET(CURLOPT_WRITEFUNCTION, on_body);

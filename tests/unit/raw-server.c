@@ -61,6 +61,10 @@ static ssize_t raw_receive(RawConnection *connection, char *bytes, size_t size) 
                                : recv(connection->fd, bytes, size, 0);
 }
 
+int raw_connection_fd(const RawConnection *connection) {
+        return connection->fd;
+}
+
 bool raw_wait_for_end(RawConnection *connection) {
         char byte;
 

@@ -34,6 +34,7 @@ char *raw_server_last_request(RawServer *server);
 /* For RawAnswer. Sending to somebody who left is no failure of the test: false. */
 bool raw_send(RawConnection *connection, const void *bytes, size_t size);
 bool raw_send_text(RawConnection *connection, const char *text);
+int raw_connection_fd(const RawConnection *connection);
 /* Waits until the other side closes. */
 bool raw_wait_for_end(RawConnection *connection);
 

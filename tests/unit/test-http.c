@@ -2,7 +2,9 @@
 #include "http-client-run.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -132,6 +134,18 @@ static bool answer_never_again(RawConnection *connection) {
         return false;
 }
 
+/* Answers, and from then on no packet gets through to it, nor an acknowledgement out. */
+static bool answer_and_vanish(RawConnection *connection) {
+        struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
+        struct sock_fprog program = {.len = 1, .filter = &drop};
+
+        (void)raw_send_text(connection, TEXT("200 OK", EMPTY, ""));
+        (void)usleep(100000); /* for the acknowledgement of this answer */
+        assert(setsockopt(raw_connection_fd(connection), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                          sizeof(program)) == 0);
+        return true;
+}
+
 #define JSON "application/json"
 static const RawRoute routes[] = {
         {"/ok", TEXT("200 OK", "Content-Type: " JSON "\r\nContent-Length: 7\r\n", "{\"a\":1}"), 0},
@@ -146,6 +160,7 @@ static const RawRoute routes[] = {
          TEXT("200 OK", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), 0},
         {"/nul", TEXT("200 OK", "Content-Length: 2\r\n", "{}"), 0},
         {"/never-again", NULL, answer_never_again},
+        {"/vanish", NULL, answer_and_vanish},
         {"/close", NULL, answer_close},
         {"/answer-and-close", NULL, answer_and_close},
         {"/truncated", NULL, answer_truncated},
@@ -343,6 +358,24 @@ static void test_lost_on_a_kept_connection(void) {
         assert(run(event, client, &request).error == HTTP_E_LOST);
         assert(raw_server_requests(other) == 2 && raw_server_connections(other) == 1);
         assert(run(event, client, &request).error == HTTP_E_UNREACHABLE);
+}
+
+/* A request on a connection that died silently is sent again well before its time is up. */
+static void test_vanished(void) {
+        RawServer *other = raw_server_start(routes, NULL);
+        HttpRequest request = {.allow_loopback_http = true};
+        uint64_t begin;
+        char url[100];
+
+        (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/vanish", raw_server_port(other));
+        request.url = url;
+        assert(run(event, client, &request).error == HTTP_OK);
+        run_for(event, 200 * USEC_PER_MSEC);
+        (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/ok", raw_server_port(other));
+        begin = clock_boottime_usec();
+        assert(run(event, client, &request).error == HTTP_OK);
+        assert(clock_boottime_usec() - begin < 25 * USEC_PER_SEC);
+        assert(raw_server_requests(other) == 2 && raw_server_connections(other) == 2);
 }
 
 static void test_limits(void) {
@@ -563,6 +596,7 @@ int main(void) {
         test_redirects_are_not_followed();
         test_lost();
         test_lost_on_a_kept_connection();
+        test_vanished();
         test_limits();
         test_unreachable();
         test_timeout();
