@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from machine import Machine
 from provider import Provider
@@ -19,6 +19,7 @@ ACCOUNT = "corp"
 KEY = f"oidc:{ACCOUNT}"
 PASSWORD = "correct horse"
 USERS = {"alice": 1, "bob": 2}
+CODE = "[A-Z]{4}-[A-Z]{4}"
 CONFIGURATION = "/etc/oidc-keyring.conf"
 CA_FILE = "/etc/ssl/test-provider-ca.pem"
 GATEWAY = "oidc-keyring-gateway.service"
@@ -134,10 +135,8 @@ class Host:
         return MachineTerminal(self.machine, command)
 
     def shown_code(self, client: Terminal) -> str:
-        """Waits until the client shows the code that the provider gave out, and returns it."""
-        code = str(self.provider.wait_code(PATIENCE)["user_code"])
-        client.expect(re.escape(code))
-        return code
+        """Waits until the client shows a code, and returns it."""
+        return client.expect(rf"\b({CODE})\b").group(1)
 
     def logged_in(self, user: str, command: str = "echo in; read -r line", options: Sequence[str] = ()) -> Ssh:
         """A session of that person, who has just approved the code."""
@@ -163,9 +162,13 @@ class Host:
         return self.as_user(user, "env", f"XDG_RUNTIME_DIR={runtime}",
                             f"DBUS_SESSION_BUS_ADDRESS=unix:path={runtime}/bus", "oidc-keyring", *argv, check=check)
 
+    def daemon_pid(self, user: str) -> str:
+        return self.machine.run("pgrep", "-u", user, "-f", "libexec/oidc-keyringd", check=False).stdout.strip()
+
     def account(self, user: str) -> dict[str, Any]:
         status = json.loads(self.cli(user, "status", "--json").stdout)
-        return next(account for account in status["accounts"] if account["name"] == ACCOUNT)
+        found: dict[str, Any] = next((one for one in status["accounts"] if one["name"] == ACCOUNT), {"state": "none"})
+        return found
 
     # keys, tokens, logs
 
@@ -187,6 +190,14 @@ class Host:
         self.machine.sh("journalctl --sync")
         output = self.machine.run("journalctl", "-n1", "--show-cursor", "-q").stdout
         return output.rpartition("-- cursor: ")[2].strip()
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
+    """For what tells nobody when it has happened."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
 
 
 def fingerprint(secret: str) -> str:

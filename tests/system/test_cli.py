@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from host import GATEWAY, Host
@@ -21,13 +19,11 @@ def test_status_for_people(host: Host) -> None:
 def test_status_for_programs(host: Host) -> None:
     with host.session("alice"):
         account = host.account("alice")
-        now = time.time()
     assert account["state"] == "fresh"
     assert account["issuer"] == host.provider.issuer
     assert account["subject"] == "alice"
     assert "openid" in account["scope"]
     assert account["expires"] and account["next_refresh"]
-    assert now
 
 
 def test_token_needs_no_bus_while_it_is_good(host: Host) -> None:
@@ -84,7 +80,7 @@ def test_check_when_all_is_well(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("change", "hint"), [({"client_id": "no-device"}, "device"),
-                                              ({"issuer": "https://localhost:1"}, "reach")])
+                                              ({"issuer": "https://localhost:1"}, "check the network")])
 def test_check_finds_what_is_wrong(host: Host, change: dict[str, str], hint: str) -> None:
     host.configure(**change)
     done = host.machine.run("oidc-keyring", "check", check=False)

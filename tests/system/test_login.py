@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from host import GATEWAY, Host
+from host import CODE, GATEWAY, Host
 from terminal import PATIENCE, Terminal
 
 QR_CHARACTERS = "█▀▄ "
@@ -18,6 +18,12 @@ def qr_rows(screen: str) -> list[str]:
     """The rows of a QR code on a screen: blocks and blanks, as wide as the smallest code at least."""
     rows = [line for line in screen.splitlines() if len(line) >= 21 and not line.strip(QR_CHARACTERS)]
     return [row for row in rows if row.strip()]
+
+
+def code_on(client: Terminal) -> str:
+    found = re.search(CODE, client.screen)
+    assert found
+    return found.group()
 
 
 def refused(client: Terminal, message: str) -> None:
@@ -31,7 +37,7 @@ def refused(client: Terminal, message: str) -> None:
 
 def test_client_sees_address_code_and_qr(host: Host) -> None:
     with host.ssh("alice") as client:
-        code = host.provider.wait_code(PATIENCE)["user_code"]
+        code = host.shown_code(client)
         client.expect(ENTER)
         assert re.search(rf"{re.escape(host.provider.issuer)}/device\b", client.screen)
         assert code in client.screen
@@ -126,9 +132,8 @@ def test_two_logins_at_once(host: Host) -> None:
     with host.ssh("alice", "id -un") as first, host.ssh("bob", "id -un") as second:
         first.expect(ENTER)
         second.expect(ENTER)
-        codes = [code["user_code"] for code in host.provider.codes()]
         for client, user in ((second, "bob"), (first, "alice")):
-            host.provider.approve(next(code for code in codes if code in client.screen), user)
+            host.provider.approve(code_on(client), user)
             client.send()
         assert first.output() == "alice\n"
         assert second.output() == "bob\n"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from host import DAEMON, KEY, Host
+from host import DAEMON, KEY, Host, wait_until
 from keys import as_user
 from terminal import PATIENCE
 
@@ -71,7 +71,7 @@ def test_other_user_does_not_read_it(host: Host) -> None:
 def test_process_of_another_user_with_the_keyring_inherited(host: Host) -> None:
     """Whoever is started with the user's keyring, as by sudo, has got no token with it."""
     bob = host.uid("bob")
-    script = f"keyctl pipe %user:{KEY} | sha256sum; sudo -n setpriv --reuid={bob} --regid={bob} --clear-groups {READ}"
+    script = f"keyctl pipe %user:{KEY} | sha256sum; sudo -n setpriv --reuid={bob} --regid={bob} --clear-groups {READ} 2>/dev/null"
     host.machine.write("/etc/sudoers.d/test", "alice ALL=(ALL) NOPASSWD: ALL\n", 0o440)
     try:
         with host.logged_in("alice", f"{script} || echo refused") as client:
@@ -82,7 +82,7 @@ def test_process_of_another_user_with_the_keyring_inherited(host: Host) -> None:
 
 def test_daemon_is_started_by_the_bus_once(host: Host) -> None:
     with host.session("alice"), host.session("alice"):
-        pids = host.machine.sh("pgrep -u alice -f oidc-keyringd").split()
+        pids = host.daemon_pid("alice").split()
         active = host.as_user("alice", "env", f"XDG_RUNTIME_DIR=/run/user/{host.uid('alice')}",
                               "systemctl", "--user", "is-active", DAEMON).stdout
     assert len(pids) == 1
@@ -112,7 +112,10 @@ def test_last_logout_leaves_nothing(host: Host) -> None:
 
 def test_daemon_killed_keeps_the_grant(host: Host) -> None:
     with host.session("alice"):
-        host.machine.sh("pkill -KILL -u alice -f oidc-keyringd")
+        killed = host.daemon_pid("alice")
+        host.machine.run("kill", "-KILL", killed)
+        wait_until(lambda: host.daemon_pid("alice") not in ("", killed))
+        wait_until(lambda: host.account("alice")["state"] == "fresh")
         host.cli("alice", "refresh")
         token = host.token("alice")
         assert token and host.is_active(token, "alice")
