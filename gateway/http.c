@@ -194,8 +194,11 @@ static void exchange_finish(HttpExchange *exchange, CURLcode code) {
                 .retry_after_usec = retry_after_usec(header_value(exchange, "Retry-After")),
                 .date_usec = date_usec(header_value(exchange, "Date")),
         };
-        const char *type = NULL, *detail = exchange->detail;
+        const char *type = NULL, *detail;
+        char text[sizeof(exchange->detail)]; /* outlives the exchange, for the callback */
 
+        memcpy(text, exchange->detail, sizeof(text));
+        detail = text;
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &response.status);
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_TYPE, &type);
         response.is_json = type_is_json(type);
