@@ -331,9 +331,9 @@ int http_client_new(sd_event *event, HttpClient **ret) {
         /* OpenSSL writes with write(), and curl is told to leave signals alone. */
         if (sigaction(SIGPIPE, &(const struct sigaction){.sa_handler = SIG_IGN}, NULL) < 0)
                 return -errno;
-        if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_alloc_free, wiped_alloc_realloc,
-                                 strdup, calloc) != CURLE_OK)
-                return -ENOMEM;
+        r = wiped_alloc_install();
+        if (r < 0)
+                return r;
         client = calloc(1, sizeof(*client));
         if (!client)
                 return -ENOMEM;

@@ -18,7 +18,8 @@
 typedef struct HttpClient HttpClient;
 typedef struct HttpExchange HttpExchange;
 
-/* From here on the process ignores SIGPIPE. */
+/* From here on the process ignores SIGPIPE, and what curl and OpenSSL free is wiped (OpenSSL only
+ * where it was not used before this). */
 int http_client_new(sd_event *event, HttpClient **ret);
 HttpClient *http_client_free(HttpClient *client); /* cancels what is in flight, without callbacks */
 DEFINE_CLEANUP(HttpClient, http_client_free);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The allocator that libcurl is given: what it frees is wiped first, because its buffers held
- * requests and answers with tokens in them. */
+/* The allocator that libcurl and OpenSSL are given: what they free is wiped first, because their
+ * buffers held requests and answers with tokens in them. */
 
-#include <stddef.h>
-
-void *wiped_alloc_realloc(void *memory, size_t size);
-void wiped_alloc_free(void *memory);
+/* Gives it to both. 0 or -ENOMEM. OpenSSL takes it only while it has allocated nothing, so call
+ * this early; where it comes too late, OpenSSL stays as it was. */
+int wiped_alloc_install(void);
