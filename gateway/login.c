@@ -370,6 +370,13 @@ static void login_poll_failed(Login *login, TokenError error, const char *code,
         login_end(login, (int)poll_actions[error].outcome);
 }
 
+/* Nobody wants it any more, but an answer that was under way may have brought tokens. */
+static void login_drain(Login *login, HttpError error, const HttpResponse *response) {
+        if (error == HTTP_OK)
+                (void)token_response_parse(response, &login->tokens, NULL);
+        login_end(login, OUTCOME_CANCELLED);
+}
+
 static void on_poll_answer(HttpError error, const HttpResponse *response, const char *detail,
                            void *userdata) {
         _cleanup_free_ char *code = NULL;
@@ -377,6 +384,10 @@ static void on_poll_answer(HttpError error, const HttpResponse *response, const 
         int r;
 
         login->poll = provider_request_free(login->poll);
+        if (login->abandoned) {
+                login_drain(login, error, response);
+                return;
+        }
         /* RFC 8628 3.5: a connection timeout means to ask less often, not to give up. */
         if (error == HTTP_E_UNREACHABLE || error == HTTP_E_LOST) {
                 login_poll_again(login, POLL_ANSWER_TROUBLE, 0);
@@ -512,8 +523,13 @@ void login_cancel(Login *login) {
                 login->over(login, login->over_userdata);
                 return;
         }
+        if (login->abandoned)
+                return;
         login->abandoned = true;
-        login_end(login, OUTCOME_CANCELLED);
+        if (login->state == LOGIN_POLLING)
+                (void)login_tell(login, OUTCOME_CANCELLED); /* on_poll_answer() ends it */
+        else
+                login_end(login, OUTCOME_CANCELLED);
 }
 
 int login_claim(Login *login, Grant **ret) {

@@ -51,7 +51,8 @@ void login_begin(Login *login, LoginTold begun, void *userdata);
  * and the last who asked gets it. */
 void login_await(Login *login, LoginTold awaited, void *userdata);
 
-/* Ends a login that has not ended; a grant that nobody has claimed is revoked. */
+/* Ends a login that has not ended; a grant that nobody has claimed is revoked. It is over at once,
+ * or when the answer to a poll under way has come. */
 void login_cancel(Login *login);
 
 /* Hands the grant out, once. -ENOENT: there is none. */

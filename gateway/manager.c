@@ -102,9 +102,13 @@ static ManagedCheck *managed_check_free(ManagedCheck *managed) {
 }
 
 void manager_stop(Manager *manager) {
+        ManagedLogin *login, *next;
+
         manager->stopping = true;
-        while (!LIST_EMPTY(&manager->logins))
-                managed_login_free(LIST_FIRST(&manager->logins));
+        for (login = LIST_FIRST(&manager->logins); login; login = next) {
+                next = LIST_NEXT(login, link);
+                login_cancel(login->login);
+        }
         while (!LIST_EMPTY(&manager->checks)) {
                 ManagedCheck *managed = LIST_FIRST(&manager->checks);
 
@@ -119,6 +123,8 @@ Manager *manager_free(Manager *manager) {
         if (!manager)
                 return NULL;
         manager_stop(manager);
+        while (!LIST_EMPTY(&manager->logins))
+                managed_login_free(LIST_FIRST(&manager->logins));
         refreshes_free(manager->refreshes);
         revocations_free(manager->revocations);
         configuration_free(manager->configuration);

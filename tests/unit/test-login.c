@@ -313,7 +313,20 @@ static void test_cancel(void) {
         assert(fake_provider_requests(FAKE_TOKEN) == n);
         teardown(&heard);
 
-        /* Before there is a code. */
+        /* While the answer that brings the tokens is under way. */
+        setup(NULL);
+        fake_provider_grant(USER, "r1");
+        begin(&heard);
+        login_await(heard.login, on_awaited, &heard);
+        while (fake_provider_requests(FAKE_TOKEN) == 0)
+                assert(sd_event_run(event, UINT64_MAX) >= 0);
+        login_cancel(heard.login);
+        assert(heard.awaited_result == OUTCOME_CANCELLED);
+        fake_provider_run(event, &heard.over);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+        teardown(&heard);
+
+        /* Before the first poll. */
         setup(NULL);
         begin(&heard);
         login_cancel(heard.login);
