@@ -103,6 +103,23 @@ static void test_each_algorithm(void) {
         }
 }
 
+/* JOSE's ECDSA signatures are r||s; the DER of the same numbers is not one. */
+static void test_der_signature(void) {
+        JoseKey key = jose_key_new("ES256", "k");
+        _cleanup_free_ char *set = jose_jwks(&key, 1);
+        _cleanup_(jwks_freep) Jwks *jwks = NULL;
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        unsigned char der[80];
+        size_t size = sizeof(der);
+
+        assert(jwks_parse(set, strlen(set), &jwks) == 0);
+        assert(ctx && EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, key.pkey, NULL) == 1 &&
+               EVP_DigestSign(ctx, der, &size, (const unsigned char *)"input", 5) == 1);
+        assert(jwks_verify(jwks, "ES256", "k", "input", 5, der, size) == -EBADMSG);
+        EVP_MD_CTX_free(ctx);
+        jose_key_done(&key);
+}
+
 static void test_several_keys(void) {
         JoseKey keys[] = {jose_key_new("ES256", NULL), jose_key_new("RS256", "r"),
                           jose_key_new("ES256", NULL)};
@@ -202,6 +219,7 @@ int main(void) {
         test_base64url();
         test_published_vectors();
         test_each_algorithm();
+        test_der_signature();
         test_several_keys();
         test_unusable_keys();
         test_bound_algorithm();
