@@ -47,6 +47,7 @@ class BuildRoot:
             self._home.mkdir(mode=0o755)
             packages = [*TOOLS, *build_dependencies(self._tree / "debian/control")]
             image.unpack(image.image(SUITE, "build", packages), self.root)
+            (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
             self._chroot("useradd", "-m", "-u", str(self._uids.first), USER)
         except BaseException:
             self.close()

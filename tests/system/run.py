@@ -125,7 +125,7 @@ class Run:
         report = log.with_suffix(".xml")
         with log.open("wb") as output:
             done = subprocess.run(
-                ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--color=no", "--tb=short",
+                ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=12", "--color=no", "--tb=short",
                  f"--junit-xml={report}", *argv],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=HERE)
         result = _junit(report)
