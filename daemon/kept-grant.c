@@ -107,7 +107,8 @@ int kept_grant_publish(KeptGrant *kept, bool again) {
         int32_t serial = 0;
         int r;
 
-        if (!again && token_key_find(kept->grant->account, &serial) == 0) {
+        /* Without a serial, what is found holds a token before this one: writing had failed. */
+        if (!again && kept->key_serial != 0 && token_key_find(kept->grant->account, &serial) == 0) {
                 kept->key_serial = serial;
                 return 0;
         }

@@ -22,7 +22,7 @@ typedef struct KeptGrant {
 } KeptGrant;
 
 #define KEPT_GRANT_INIT \
-        { .fd = -1 }
+        { .fd = -1, .oldest_sequence = 1 }
 
 void kept_grant_done(KeptGrant *kept);
 

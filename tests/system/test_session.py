@@ -120,3 +120,21 @@ def test_daemon_killed_keeps_the_grant(host: Host) -> None:
         token = host.token("alice")
         assert token and host.is_active(token, "alice")
     assert host.provider.count("refresh_reuse") == 0
+
+
+def test_daemon_restarted_keeps_the_grant(host: Host) -> None:
+    """A restart is no logout, although both send the same signal."""
+    runtime = f"XDG_RUNTIME_DIR=/run/user/{host.uid('alice')}"
+    with host.session("alice"):
+        host.cli("alice", "refresh")
+        before, token = host.daemon_pid("alice"), host.token("alice")
+        host.as_user("alice", "env", runtime, "systemctl", "--user", "restart", DAEMON)
+        assert host.daemon_pid("alice") not in ("", before)
+        account = host.account("alice")
+        assert account["state"] == "fresh" and account["renewals"] == 1
+        assert host.token("alice") == token and token and host.is_active(token, "alice")
+        assert host.provider.count("revocation") == 0
+
+        host.as_user("alice", "env", runtime, "systemctl", "--user", "stop", DAEMON)
+        assert host.token("alice") is None and not host.is_active(token, "alice")
+        assert host.provider.count("live_grants") == 0

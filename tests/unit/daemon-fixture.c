@@ -141,9 +141,11 @@ static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *error
         while (sd_bus_message_enter_container(signal, 'e', "sv") > 0) {
                 assert(sd_bus_message_read(signal, "s", &name) > 0);
                 if (streq(name, "State")) {
+                        size_t length = strlen(f->states);
+
                         assert(sd_bus_message_read(signal, "v", "s", &state) > 0);
-                        strncat(f->states, state, sizeof(f->states) - strlen(f->states) - 2);
-                        strncat(f->states, " ", sizeof(f->states) - strlen(f->states) - 1);
+                        (void)snprintf(f->states + length, sizeof(f->states) - length, "%s ",
+                                       state);
                 } else
                         assert(sd_bus_message_skip(signal, "v") >= 0);
                 assert(sd_bus_message_exit_container(signal) >= 0);

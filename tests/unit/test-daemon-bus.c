@@ -3,8 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <keyutils.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "common/clock.h"
 #include "common/outcome.h"
@@ -418,6 +421,108 @@ static void test_republish(void) {
         assert(remaining <= LIFE / USEC_PER_SEC && fixture_key_is(&f, "access-0"));
 }
 
+/* A token that the kernel does not take (32767 bytes at most): the grant is kept nevertheless. */
+static void test_no_keyring(void) {
+        char large[40001] = "";
+        _cleanup_close_ int fd = -1;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        add(&f, LIFE, 0);
+        memset(large, 'x', sizeof(large) - 1);
+        fd = fixture_grant(&f, large, "refresh-large", LIFE, 0);
+        REPLY *reply = fixture_call(&f, "AddGrant", "h", fd);
+        assert(is_error(reply, "NoKeyring"));
+        assert(fixture_property_is(&f, "State", "fresh"));
+        assert(fixture_property_is(&f, "KeySerial", "0"));
+        assert(!fixture_property_is(&f, "LastError", ""));
+        /* the key that is there still holds the token of the former login */
+        REPLY *token = fixture_call(&f, "GetToken", "su", f.account, 60);
+        assert(is_error(token, "NoKeyring"));
+
+        REPLY *refresh = fixture_call(&f, "Refresh", "s", f.account);
+        assert(is_error(refresh, NULL) && fixture_key_is(&f, "access-1"));
+        assert(fixture_property_is(&f, "LastError", ""));
+}
+
+/* The service manager's side: each message, its sequence, and what the key holds at that moment. */
+typedef struct Store {
+        int socket;
+        const char *account;
+        char log[1024];
+} Store;
+
+static void store_note(Store *store, const char *message) {
+        _cleanup_(secret_freep) Secret *token = NULL;
+        const char *dot = strrchr(message, '.');
+        size_t length = strlen(store->log);
+        int32_t serial;
+
+        /* The daemon waits until a grant is taken, but not until one is let go. */
+        if (strncmp(message, "FDSTOREREMOVE", 13) != 0 &&
+            token_key_find(store->account, &serial) == 0)
+                (void)token_key_read(serial, &token, NULL);
+        (void)snprintf(store->log + length, sizeof(store->log) - length, "%.*s%s/%s ",
+                       (int)strcspn(message, "="), message, dot ? dot : "",
+                       token ? secret_bytes(token) : "none");
+}
+
+static void *store_run(void *userdata) {
+        Store *store = userdata;
+
+        for (;;) {
+                char message[256] = "", control[CMSG_SPACE(4 * sizeof(int))];
+                struct iovec iov = {message, sizeof(message) - 1};
+                struct msghdr msg = {.msg_iov = &iov,
+                                     .msg_iovlen = 1,
+                                     .msg_control = control,
+                                     .msg_controllen = sizeof(control)};
+
+                assert(recvmsg(store->socket, &msg, 0) > 0);
+                if (streq(message, "END"))
+                        return NULL;
+                store_note(store, message);
+                for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+                        if (c->cmsg_type == SCM_RIGHTS)
+                                (void)close(*(int *)(void *)CMSG_DATA(c));
+        }
+}
+
+/* Stored first, then published, then the older one is let go. */
+static void test_order(void) {
+        static const char expected[] =
+                "FDSTORE.1/none BARRIER/none FDSTORE.2/access-0 BARRIER/access-0 "
+                "FDSTOREREMOVE.1/none FDSTOREREMOVE.2/none ";
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        Store store = {.socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+        socklen_t length;
+        pthread_t thread;
+        char name[64];
+        FIXTURE f;
+
+        fixture_begin(&f);
+        store.account = f.account;
+        (void)snprintf(name, sizeof(name), "@oidc-keyring-order-%d", (int)getpid());
+        memcpy(address.sun_path + 1, name + 1, strlen(name + 1));
+        length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+        assert(bind(store.socket, (struct sockaddr *)&address, length) == 0);
+        assert(pthread_create(&thread, NULL, store_run, &store) == 0);
+        assert(setenv("NOTIFY_SOCKET", name, 1) == 0);
+        add(&f, LIFE, 0);
+        REPLY *refresh = fixture_call(&f, "Refresh", "s", f.account);
+        assert(is_error(refresh, NULL));
+        REPLY *logout = fixture_call(&f, "Logout", "s", f.account);
+        assert(is_error(logout, NULL));
+        assert(unsetenv("NOTIFY_SOCKET") == 0);
+        assert(sendto(sender, "END", 3, 0, (struct sockaddr *)&address, length) == 3);
+        assert(pthread_join(thread, NULL) == 0);
+        (void)close(store.socket);
+        if (!streq(store.log, expected))
+                fprintf(stderr, "%s\n", store.log);
+        assert(streq(store.log, expected));
+}
+
 int main(void) {
         if (!fixture_has_keyring())
                 return 77;
@@ -438,5 +543,7 @@ int main(void) {
         test_leave();
         test_key_is_put_back();
         test_republish();
+        test_no_keyring();
+        test_order();
         return 0;
 }
