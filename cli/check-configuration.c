@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli/check-parts.h"
-
-#define CREDENTIALS SYSCONFDIR "/oidc-keyring/credentials"
+#include "common/names.h"
 
 void check_configuration(Findings *findings, const char *root, Config **ret) {
         _cleanup_(config_freep) Config *config = NULL;
@@ -17,8 +16,8 @@ void check_configuration(Findings *findings, const char *root, Config **ret) {
         r = config_load(root, &config, &error);
         if (r == -ENOENT)
                 finding(findings, SEVERITY_ERROR, "configuration",
-                        "there is none: write a provider's section into " SYSCONFDIR
-                        "/oidc-keyring.conf, see oidc-keyring.conf(5)");
+                        "there is none: write a provider's section into " CONFIG_FILE
+                        ", see oidc-keyring.conf(5)");
         else if (r < 0)
                 finding(findings, SEVERITY_ERROR, "configuration", "%s",
                         error ? error : strerror(-r));
@@ -70,7 +69,7 @@ void check_credentials(Findings *findings, const char *root, const Config *confi
         _cleanup_free_ char *folder = NULL;
         struct stat st;
 
-        if (asprintf(&folder, "%s" CREDENTIALS, root) < 0) {
+        if (asprintf(&folder, "%s" CREDENTIALS_FOLDER, root) < 0) {
                 folder = NULL;
                 return;
         }

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libeconf.h>
 #include <libeconf_ext.h>
 #include <stdarg.h>
@@ -39,6 +40,11 @@ static inline char **strv_free(char **strv) {
 static inline void econf_arrayp(char ***array) {
         if (*array)
                 econf_freeArray(*array);
+}
+
+static inline void closedirp(DIR **dir) {
+        if (*dir)
+                (void)closedir(*dir);
 }
 
 /* What a key's value turns into. Each parser returns NULL, or what is wrong with the value. */
@@ -230,6 +236,8 @@ static const char *provider_set(ProviderConfig *provider, const struct ConfigKey
                                 const char *value) {
         if (strlen(value) > CONFIG_VALUE_MAX)
                 return "the value is too long";
+        if (strchr(value, '\n')) /* libeconf takes a line without '=' for more of the value */
+                return "this line is not \"key = value\"";
         return key->parser(value, (char *)provider + key->offset);
 }
 
@@ -281,7 +289,8 @@ static int provider_read_key(econf_file *file, const char *section, const char *
         if (!problem)
                 problem = provider_set(provider, key, value ? value : "");
         if (problem)
-                return config_problem(ret_error, "%s:%llu: %s: %s", where->file,
+                return config_problem(ret_error, "%s:%llu: %s: %s",
+                                      where->file ? where->file : "[" PROVIDER_SECTION "...]",
                                       (unsigned long long)where->line_number, name, problem);
         return 0;
 }
@@ -320,6 +329,8 @@ static int provider_read(econf_file *file, const char *section, ProviderConfig *
         if (econf_getKeys(file, section, &n_keys, &keys) != ECONF_SUCCESS)
                 n_keys = 0;
         for (size_t i = 0; i < n_keys; i++) {
+                if (i > 0 && streq(keys[i], keys[i - 1]))
+                        return config_problem(ret_error, "[%s] %s: stands twice", section, keys[i]);
                 r = provider_read_key(file, section, keys[i], provider, ret_error);
                 if (r < 0)
                         return r;
@@ -351,8 +362,7 @@ static int config_read_sections(econf_file *file, Config *config, char **ret_err
         if (r < 0)
                 return r;
         if (econf_getGroups(file, &n, &sections) != ECONF_SUCCESS || n == 0)
-                return config_problem(ret_error, "no [provider NAME] section in %s.conf",
-                                      CONFIG_NAME);
+                return 0; /* installed and not configured yet */
         if (n > CONFIG_PROVIDERS_MAX)
                 return config_problem(ret_error, "more than %u sections", CONFIG_PROVIDERS_MAX);
         config->providers = calloc(n, sizeof(*config->providers));
@@ -371,13 +381,54 @@ static int config_read_sections(econf_file *file, Config *config, char **ret_err
         return 0;
 }
 
+static int file_is_readable(const char *path, char **ret_error) {
+        if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 || errno == ENOENT)
+                return 0;
+        return config_problem(ret_error, "%s: cannot be read: %m", path);
+}
+
+static int folder_is_readable(const char *folder, char **ret_error) {
+        _cleanup_(closedirp) DIR *dir = opendir(folder);
+        int r = 0;
+
+        if (!dir && errno != ENOENT)
+                return config_problem(ret_error, "%s: cannot be read: %m", folder);
+        for (struct dirent *entry = dir ? readdir(dir) : NULL; entry && r == 0;
+             entry = readdir(dir)) {
+                _cleanup_free_ char *path = NULL;
+
+                if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
+                        return -ENOMEM;
+                r = file_is_readable(path, ret_error);
+        }
+        return r;
+}
+
+/* libeconf passes over what it may not read. A policy must not get wider by a file's mode. */
+static int config_is_readable(const char *folder, char **ret_error) {
+        _cleanup_free_ char *file = NULL, *drop_ins = NULL;
+        int r;
+
+        if (asprintf(&file, "%s/" CONFIG_NAME ".conf", folder) < 0 ||
+            asprintf(&drop_ins, "%s.d", file) < 0)
+                return -ENOMEM;
+        r = file_is_readable(file, ret_error);
+        return r < 0 ? r : folder_is_readable(drop_ins, ret_error);
+}
+
 static int config_read_files(const char *root, econf_file **ret, char **ret_error) {
         _cleanup_free_ char *vendor = NULL, *etc = NULL, *where = NULL;
         uint64_t line = 0;
         econf_err e;
+        int r;
 
         if (asprintf(&vendor, "%s/usr/lib", root) < 0 || asprintf(&etc, "%s/etc", root) < 0)
                 return -ENOMEM;
+        r = config_is_readable(vendor, ret_error);
+        if (r == 0)
+                r = config_is_readable(etc, ret_error);
+        if (r < 0)
+                return r;
         e = econf_readDirs(ret, vendor, etc, CONFIG_NAME, "conf", "=", "#");
         if (e == ECONF_SUCCESS)
                 return 0;
@@ -390,22 +441,37 @@ static int config_read_files(const char *root, econf_file **ret, char **ret_erro
                               (unsigned long long)line, econf_errString(e));
 }
 
+/* What concerns a section as a whole stands on no one line: name the file to look into at least. */
+static void config_name_file(const char *root, char **error) {
+        char *longer = NULL;
+
+        if (!error || !*error || **error == '/')
+                return;
+        if (asprintf(&longer, "%s/etc/" CONFIG_NAME ".conf: %s", root, *error) < 0)
+                return;
+        free(*error);
+        *error = longer;
+}
+
 int config_load(const char *root, Config **ret, char **ret_error) {
         _cleanup_(econf_file_freep) econf_file *file = NULL;
         _cleanup_(config_freep) Config *config = NULL;
         int r;
 
+        root = root ? root : "";
         if (ret_error)
                 *ret_error = NULL;
-        r = config_read_files(root ? root : "", &file, ret_error);
+        r = config_read_files(root, &file, ret_error);
         if (r < 0)
                 return r;
         config = calloc(1, sizeof(*config));
         if (!config)
                 return -ENOMEM;
         r = config_read_sections(file, config, ret_error);
-        if (r < 0)
+        if (r < 0) {
+                config_name_file(root, ret_error);
                 return r;
+        }
 
         *ret = TAKE_PTR(config);
         return 0;
@@ -433,11 +499,6 @@ static uint64_t fingerprint_add(uint64_t hash, const char *path) {
         for (size_t i = 0; i < sizeof(bytes); i++)
                 hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
         return hash;
-}
-
-static inline void closedirp(DIR **dir) {
-        if (*dir)
-                (void)closedir(*dir);
 }
 
 static uint64_t fingerprint_add_folder(uint64_t hash, const char *folder) {

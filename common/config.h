@@ -50,7 +50,8 @@ typedef struct Config {
 } Config;
 
 /* Reads the configuration below @root ("" or NULL for "/"). -ENOENT: no configuration at all.
- * -EINVAL: something is wrong. In both cases *ret_error (if not NULL) is a message for the
+ * -EINVAL: something is wrong, or may not be read. Without any section there is no provider, which
+ * is no error. In both cases *ret_error (if not NULL) is a message for the
  * administrator that the caller frees: "FILE:LINE: KEY: what is wrong". */
 int config_load(const char *root, Config **ret, char **ret_error);
 Config *config_free(Config *config);

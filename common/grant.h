@@ -4,8 +4,8 @@
 /* Grant: what a login leaves behind and what a refresh replaces: the tokens, whose they are, and
  * the little of the provider's configuration that the daemon needs, so that it reads no
  * configuration itself. It travels as a sealed memfd of lines `name=value`, the first line
- * "oidc-keyring-grant 1". Lines of an unknown name are refused: both ends are of one package, and
- * a restarted daemon of a newer version still knows the older names. */
+ * "oidc-keyring-grant 1". Lines of an unknown name are passed over, so that a daemon which was not
+ * restarted at an upgrade understands the gateway of the next version. */
 
 #include <stdbool.h>
 #include <stdint.h>

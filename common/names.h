@@ -22,5 +22,9 @@
  * letter. It is part of key descriptions, object paths, file names and fd names. */
 #define ACCOUNT_NAME_MAX 32u
 
+/* The configuration is where administrators look for it, whatever the prefix of the build. */
+#define CONFIG_FILE "/etc/oidc-keyring.conf"
+#define CREDENTIALS_FOLDER "/etc/oidc-keyring/credentials"
+
 /* The access token's key is of type "user", its description this followed by the account. */
 #define TOKEN_KEY_PREFIX "oidc:"

@@ -12,20 +12,23 @@ static const struct {
         const char *message;
 } outcomes[_OUTCOME_MAX] = {
         [OUTCOME_SUCCESS] = {NULL, "It worked."},
-        [OUTCOME_ACCESS_DENIED] = {ERROR_PREFIX "AccessDenied",
-                                   "The login was refused on the approval page."},
+        [OUTCOME_ACCESS_DENIED] =
+                {ERROR_PREFIX "AccessDenied",
+                 "The login was refused on the approval page. Log in again if that was a mistake."},
         [OUTCOME_CODE_EXPIRED] = {ERROR_PREFIX "CodeExpired",
                                   "The code expired before it was approved. Log in again to get a "
                                   "new one."},
         [OUTCOME_USER_MISMATCH] = {ERROR_PREFIX "UserMismatch",
                                    "The code was approved by an identity that is not this user. "
                                    "Approve it with your own account."},
-        [OUTCOME_USER_NOT_ALLOWED] = {ERROR_PREFIX "UserNotAllowed",
-                                      "This user may not log in through the identity provider."},
+        [OUTCOME_USER_NOT_ALLOWED] =
+                {ERROR_PREFIX "UserNotAllowed",
+                 "This user may not log in through the identity provider. Log in another way; the "
+                 "administrator finds who may in allow_users and min_uid of oidc-keyring.conf."},
         [OUTCOME_TOO_MANY_LOGINS] = {ERROR_PREFIX "TooManyLogins",
                                      "Too many logins are waiting or were tried. Wait a minute, "
                                      "then try again."},
-        [OUTCOME_CANCELLED] = {ERROR_PREFIX "Cancelled", "The login was cancelled."},
+        [OUTCOME_CANCELLED] = {ERROR_PREFIX "Cancelled", "The login was cancelled. Log in again."},
         [OUTCOME_UNKNOWN_LOGIN] = {ERROR_PREFIX "UnknownLogin",
                                    "This login is not known (any more). Log in again."},
         [OUTCOME_PROVIDER_UNREACHABLE] = {ERROR_PREFIX "ProviderUnreachable",
@@ -62,15 +65,19 @@ static const struct {
                                    "administrator finds the line with `oidc-keyring check`."},
         [OUTCOME_UNKNOWN_PROVIDER] = {ERROR_PREFIX "UnknownProvider",
                                       "There is no such provider in the configuration of "
-                                      "oidc-keyring, or there are several and none was named."},
-        [OUTCOME_UNKNOWN_ACCOUNT] = {ERROR_PREFIX "UnknownAccount",
-                                     "There is no such account in this session. `oidc-keyring "
-                                     "status` shows those that there are."},
-        [OUTCOME_BAD_GRANT] = {ERROR_PREFIX "BadGrant", "This is not a sealed grant."},
-        [OUTCOME_NOT_PERMITTED] = {ERROR_PREFIX "NotPermitted", "The caller may not do this."},
+                                      "oidc-keyring, or there are several and none was named. The "
+                                      "administrator names one with provider= on the PAM line."},
+        [OUTCOME_UNKNOWN_ACCOUNT] =
+                {ERROR_PREFIX "UnknownAccount",
+                 "There is no such account in this session, or there are several and none was "
+                 "named. `oidc-keyring status` shows them; if there is none, log in again."},
+        [OUTCOME_BAD_GRANT] = {ERROR_PREFIX "BadGrant",
+                               "This is not a sealed grant. Log in again."},
+        [OUTCOME_NOT_PERMITTED] = {ERROR_PREFIX "NotPermitted",
+                                   "The caller may not do this. Only root may do it for others."},
         [OUTCOME_NO_KEYRING] = {ERROR_PREFIX "NoKeyring",
                                 "The token could not be written to the kernel keyring: its quota "
-                                "is used up (see `keyctl show @u`) or keyrings are forbidden "
+                                "is used up (see /proc/key-users) or keyrings are forbidden "
                                 "here."},
 };
 

@@ -184,5 +184,6 @@ int main(int argc, char *argv[]) {
                 log_error("%s takes no arguments", "oidc-keyringd");
                 return 2;
         }
-        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        /* Above 0 when the bus went away: then it is started again, with its grants. */
+        return run() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

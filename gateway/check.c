@@ -186,7 +186,7 @@ int check_start(Provider *provider, CheckDone done, void *userdata, Check **ret)
         check->userdata = userdata;
         *ret = check;
 
-        if (provider_usable(provider) == OUTCOME_CONFIGURATION) {
+        if (provider_usable(provider, PROVIDER_TOKEN) == OUTCOME_CONFIGURATION) {
                 check_say(check, CHECK_ERROR, "client secret",
                           "%s. Write it there (mode 0600, "
                           "root), then restart "

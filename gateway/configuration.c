@@ -53,13 +53,19 @@ static int configuration_load(Configuration *configuration) {
         int r;
 
         r = config_load(configuration->root, &config, &configuration->problem);
-        if (r == -ENOENT || r == -EINVAL) {
+        if (r == -EINVAL) {
                 log_error("Configuration: %s",
-                          configuration->problem ? configuration->problem : "there is none");
+                          configuration->problem ? configuration->problem : "it cannot be used");
                 return OUTCOME_CONFIGURATION;
+        }
+        if (r == -ENOENT) { /* no file says as much as one without a section */
+                config = calloc(1, sizeof(*config));
+                r = config ? 0 : -ENOMEM;
         }
         if (r < 0)
                 return r;
+        if (config->n_providers == 0)
+                log_warning("Configuration: no provider yet, so nobody can log in through one");
         return config_generation_new(config, &configuration->generation);
 }
 
@@ -102,6 +108,11 @@ int configuration_provider(Configuration *configuration, const char *name, Provi
         }
         *ret = *slot;
         return 0;
+}
+
+bool configuration_is_empty(const Configuration *configuration) {
+        return configuration->generation &&
+               config_generation_config(configuration->generation)->n_providers == 0;
 }
 
 const char *configuration_problem(const Configuration *configuration) {

@@ -4,6 +4,8 @@
 /* Configuration: the providers under the configuration as it is on disk now. An edited file is
  * noticed before each use; what was begun under the former one keeps its own Provider. */
 
+#include <stdbool.h>
+
 #include "gateway/http.h"
 #include "gateway/provider.h"
 
@@ -20,6 +22,9 @@ void configuration_reload(Configuration *configuration);
 /* The provider called @name, or with "" the only one; valid until the next call, longer with a
  * reference. 0, OUTCOME_CONFIGURATION, OUTCOME_UNKNOWN_PROVIDER, -errno. */
 int configuration_provider(Configuration *configuration, const char *name, Provider **ret);
+
+/* Whether it was read and has no provider at all. */
+bool configuration_is_empty(const Configuration *configuration);
 
 /* What is wrong with it ("FILE:LINE: KEY: ..."); NULL while nothing is. */
 const char *configuration_problem(const Configuration *configuration);

@@ -19,7 +19,7 @@
 /* How many logins wait for approval. */
 typedef struct WaitingLogins {
         size_t n_all;
-        size_t n_user;
+        size_t n_user;  /* of this user from this host: a stranger elsewhere cannot use them up */
         size_t n_rhost; /* 0 for a local login */
 } WaitingLogins;
 

@@ -441,8 +441,9 @@ static void login_poll(Login *login) {
                 return;
         }
         /* Somebody else on this host was told to leave the provider alone. */
-        if (now_usec < provider_busy_until_usec(login->provider)) {
-                login->schedule.next_usec = provider_busy_until_usec(login->provider);
+        if (now_usec < provider_busy_until_usec(login->provider, PROVIDER_TOKEN)) {
+                login->schedule.next_usec =
+                        provider_busy_until_usec(login->provider, PROVIDER_TOKEN);
                 login_wait(login);
                 return;
         }

@@ -308,5 +308,5 @@ int main(int argc, char *argv[]) {
 
         if (r > 0)
                 r = run();
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -191,8 +191,15 @@ int manager_check_account(Manager *manager, uid_t caller, const char *provider_n
                           const char *user, PolicyVerdict *ret) {
         Provider *provider;
         uid_t uid;
+        int r;
 
-        return manager_judge(manager, caller, provider_name, user, &provider, &uid, ret);
+        r = manager_judge(manager, caller, provider_name, user, &provider, &uid, ret);
+        /* Installed and not configured yet: nobody is ours, and nobody may be locked out. */
+        if (r == OUTCOME_UNKNOWN_PROVIDER && configuration_is_empty(manager->configuration)) {
+                *ret = POLICY_UNMANAGED;
+                return 0;
+        }
+        return r;
 }
 
 /* Logins. */
@@ -201,6 +208,7 @@ static bool manager_has_room(const Manager *manager, const LoginRequest *request
         const char *rhost = request->rhost;
         WaitingLogins waiting = {0};
         const ManagedLogin *managed;
+        bool from_there;
 
         if (manager->n_logins >= LOGINS_MAX)
                 return false;
@@ -208,8 +216,9 @@ static bool manager_has_room(const Manager *manager, const LoginRequest *request
                 if (!login_is_waiting(managed->login))
                         continue;
                 waiting.n_all++;
-                waiting.n_user += login_user_uid(managed->login) == request->user_uid;
-                waiting.n_rhost += *rhost && streq(login_rhost(managed->login), rhost);
+                from_there = streq(login_rhost(managed->login), rhost);
+                waiting.n_user += from_there && login_user_uid(managed->login) == request->user_uid;
+                waiting.n_rhost += *rhost && from_there;
         }
         return limits_allow_waiting(&waiting);
 }
@@ -273,7 +282,7 @@ int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *ar
         if (!manager_has_room(manager, &request) ||
             !pace_take(manager->login_pace, request.user_uid, clock_boottime_usec()))
                 return manager_refuse(&request, OUTCOME_TOO_MANY_LOGINS);
-        r = provider_usable(provider);
+        r = provider_usable(provider, PROVIDER_DEVICE_AUTHORIZATION);
         if (r != 0)
                 return manager_refuse(&request, (Outcome)r);
         return manager_add_login(manager, provider, &request, ret);

@@ -43,7 +43,7 @@ struct Provider {
         Jwks *keys;
         uint64_t keys_fetched_usec;
 
-        uint64_t busy_until_usec;
+        uint64_t busy_until_usec[_PROVIDER_ENDPOINT_MAX];
         int64_t skew_sec;
         bool skew_known;
         bool in_trouble;
@@ -51,6 +51,7 @@ struct Provider {
 };
 
 struct ProviderRequest {
+        ProviderEndpoint endpoint;
         Provider *provider;
         HttpExchange *exchange;
         HttpCallback callback;
@@ -119,16 +120,16 @@ const ProviderConfig *provider_config(const Provider *provider) {
         return provider->config;
 }
 
-int provider_usable(const Provider *provider) {
+int provider_usable(const Provider *provider, ProviderEndpoint endpoint) {
         if (provider->client_secret_error < 0)
                 return OUTCOME_CONFIGURATION;
-        if (clock_boottime_usec() < provider->busy_until_usec)
+        if (clock_boottime_usec() < provider->busy_until_usec[endpoint])
                 return OUTCOME_PROVIDER_BUSY;
         return 0;
 }
 
-uint64_t provider_busy_until_usec(const Provider *provider) {
-        return provider->busy_until_usec;
+uint64_t provider_busy_until_usec(const Provider *provider, ProviderEndpoint endpoint) {
+        return provider->busy_until_usec[endpoint];
 }
 
 const char *provider_problem(const Provider *provider) {
@@ -181,9 +182,22 @@ static void provider_recovered(Provider *provider) {
         provider->in_trouble = false;
 }
 
-/* What every answer tells beside what it was asked for: RFC 9110 10.2.3 Retry-After and Date. */
-static void provider_note_answer(Provider *provider, HttpError error, const HttpResponse *response,
-                                 const char *detail) {
+/* RFC 9110 10.2.3, for the endpoint that said it alone: whoever makes this host ask for many codes
+ * must not keep the tokens of others from being renewed. */
+static void provider_note_retry_after(Provider *provider, ProviderEndpoint endpoint,
+                                      const HttpResponse *response) {
+        uint64_t usec = response->retry_after_usec;
+
+        if (usec == 0 || (response->status != 429 && response->status != 503))
+                return;
+        if (endpoint == PROVIDER_TOKEN && usec > PROVIDER_TOKEN_BUSY_MAX_USEC)
+                usec = PROVIDER_TOKEN_BUSY_MAX_USEC;
+        provider->busy_until_usec[endpoint] = clock_boottime_usec() + usec;
+}
+
+/* What every answer tells beside what it was asked for. */
+static void provider_note_answer(Provider *provider, ProviderEndpoint endpoint, HttpError error,
+                                 const HttpResponse *response, const char *detail) {
         if (error != HTTP_OK) {
                 provider_trouble(provider, "a request failed", detail);
                 return;
@@ -197,8 +211,7 @@ static void provider_note_answer(Provider *provider, HttpError error, const Http
                 provider_recovered(provider);
                 return;
         }
-        if (response->retry_after_usec > 0 && (response->status == 429 || response->status == 503))
-                provider->busy_until_usec = clock_boottime_usec() + response->retry_after_usec;
+        provider_note_retry_after(provider, endpoint, response);
         provider_trouble(provider,
                          response->status == 429 ? "it answers that there are too many requests"
                                                  : "it answers with an error of its own",
@@ -329,7 +342,7 @@ static void on_discovery(HttpError error, const HttpResponse *response, const ch
         Provider *provider = userdata;
         int r;
 
-        provider_note_answer(provider, error, response, detail);
+        provider_note_answer(provider, PROVIDER_DOCUMENTS, error, response, detail);
         if (error == HTTP_OK && response->status == 404 && provider->where == METADATA_OPENID) {
                 r = discovery_start(provider, METADATA_OAUTH);
                 if (r >= 0)
@@ -386,7 +399,7 @@ static void on_keys(HttpError error, const HttpResponse *response, const char *d
                     void *userdata) {
         Provider *provider = userdata;
 
-        provider_note_answer(provider, error, response, detail);
+        provider_note_answer(provider, PROVIDER_DOCUMENTS, error, response, detail);
         fetch_finish(provider, &provider->key_fetch,
                      error == HTTP_OK ? keys_take(provider, response)
                                       : (int)provider_http_outcome(error));
@@ -449,7 +462,7 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
                       void *userdata) {
         ProviderRequest *request = userdata;
 
-        provider_note_answer(request->provider, error, response, detail);
+        provider_note_answer(request->provider, request->endpoint, error, response, detail);
         request->callback(error, response, detail, request->userdata);
 }
 
@@ -476,6 +489,7 @@ int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uin
                 return -ENOMEM;
         *request = (ProviderRequest){
                 .provider = provider_ref(provider),
+                .endpoint = endpoint,
                 .callback = callback,
                 .userdata = userdata,
         };

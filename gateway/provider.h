@@ -20,6 +20,17 @@
 #define PROVIDER_STALE_RETRY_USEC (5 * 60 * UINT64_C(1000000))
 #define PROVIDER_KEYS_RENEW_MIN_USEC (60 * UINT64_C(1000000))
 
+/* The longest that a Retry-After of the token endpoint keeps tokens from being renewed. */
+#define PROVIDER_TOKEN_BUSY_MAX_USEC (5 * 60 * UINT64_C(1000000))
+
+typedef enum ProviderEndpoint {
+        PROVIDER_DOCUMENTS, /* discovery and keys, which are fetched, not posted to */
+        PROVIDER_DEVICE_AUTHORIZATION,
+        PROVIDER_TOKEN,
+        PROVIDER_REVOCATION,
+        _PROVIDER_ENDPOINT_MAX,
+} ProviderEndpoint;
+
 typedef struct Provider Provider;
 typedef struct ProviderWait ProviderWait;
 typedef struct ProviderRequest ProviderRequest;
@@ -35,9 +46,10 @@ DEFINE_CLEANUP(Provider, provider_unref);
 const ProviderConfig *provider_config(const Provider *provider);
 
 /* Whether a request may be sent now: 0, OUTCOME_CONFIGURATION without the client's secret,
- * OUTCOME_PROVIDER_BUSY while a Retry-After lasts. */
-int provider_usable(const Provider *provider);
-uint64_t provider_busy_until_usec(const Provider *provider); /* CLOCK_BOOTTIME; 0: never was */
+ * OUTCOME_PROVIDER_BUSY while a Retry-After of that endpoint lasts. */
+int provider_usable(const Provider *provider, ProviderEndpoint endpoint);
+/* CLOCK_BOOTTIME; 0: never was */
+uint64_t provider_busy_until_usec(const Provider *provider, ProviderEndpoint endpoint);
 
 /* What the last failure was, for the administrator; "" if there was none. */
 const char *provider_problem(const Provider *provider);
@@ -71,13 +83,6 @@ void provider_prefetch_keys(Provider *provider);
 /* Whether an unknown kid justifies fetching the keys again: not within a minute of the last time.
  */
 bool provider_may_renew_keys(const Provider *provider);
-
-typedef enum ProviderEndpoint {
-        PROVIDER_DEVICE_AUTHORIZATION,
-        PROVIDER_TOKEN,
-        PROVIDER_REVOCATION,
-        _PROVIDER_ENDPOINT_MAX,
-} ProviderEndpoint;
 
 /* Posts @form with the client's authentication. The metadata must be there. -EOPNOTSUPP: the
  * provider has no such endpoint. @form is used up. @timeout_usec as in HttpRequest. */

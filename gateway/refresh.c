@@ -95,6 +95,22 @@ static void refresh_stop(Refresh *refresh) {
         refresh->verification = verification_free(refresh->verification);
 }
 
+/* What the provider gave and nobody got, unless somebody lives on it: a provider that does not
+ * rotate gives back the token that was sent, and one that is told late may take both for one. */
+static void refresh_discard(const Refresh *refresh) {
+        const TokenResponse *tokens = refresh->tokens;
+        const Secret *sent = refresh->grant ? refresh->grant->refresh_token : NULL;
+
+        if (!tokens || !tokens->refresh_token)
+                return;
+        if (refresh->all->stopping && refresh->state == REFRESH_PARKED)
+                return; /* the next gateway is asked with the token before it, which may work */
+        if (sent && secret_equal(tokens->refresh_token, sent))
+                return;
+        revocation_discard(refresh->all->revocations, refresh->provider, tokens->refresh_token,
+                           tokens->access_token);
+}
+
 static Refresh *refresh_free(Refresh *refresh) {
         if (!refresh)
                 return NULL;
@@ -103,9 +119,7 @@ static Refresh *refresh_free(Refresh *refresh) {
                 refresh->all->n_refreshes--;
         }
         refresh_stop(refresh);
-        if (refresh->tokens)
-                revocation_discard(refresh->all->revocations, refresh->provider,
-                                   refresh->tokens->refresh_token, refresh->tokens->access_token);
+        refresh_discard(refresh);
         token_response_free(refresh->tokens);
         sd_event_source_disable_unref(refresh->timer);
         grant_free(refresh->grant);
@@ -518,7 +532,7 @@ static int refresh_begin(Refreshes *refreshes, Provider *provider, const Refresh
                 return refresh_join(refresh, done, userdata);
         if (refreshes->stopping)
                 return OUTCOME_PROVIDER_BUSY;
-        r = provider_usable(provider);
+        r = provider_usable(provider, PROVIDER_TOKEN);
         if (r != 0)
                 return r;
         if (!pace_take(refreshes->pace, key->uid, clock_boottime_usec()))

@@ -38,15 +38,13 @@ AC_DEFUN([OIDC_FLAGS], [
   HARDEN_LDFLAGS="-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed"
 
   dnl FORTIFY wants optimisation and does not go with the sanitizers; level 3 where it is known
-  dnl (gcc 12), and whatever a distribution's own CPPFLAGS said is replaced by it.
-  FORTIFY_CPPFLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"
-  AS_CASE(["$CFLAGS"], [*-O0*], [FORTIFY_CPPFLAGS=])
+  dnl (gcc 12). Among the CFLAGS, which come last, so that it replaces a distribution's own level.
+  AS_CASE(["$CFLAGS"], [*-O0*], [],
+    [HARDEN_CFLAGS="$HARDEN_CFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"])
   AS_IF([test "$enable_sanitizers" = yes], [
-    FORTIFY_CPPFLAGS=
     HARDEN_CFLAGS="-fvisibility=hidden -fno-common -fsanitize=address,undefined -fno-omit-frame-pointer"
     HARDEN_LDFLAGS="-fsanitize=address,undefined"
   ])
-  AC_SUBST([FORTIFY_CPPFLAGS])
   AC_SUBST([HARDEN_CFLAGS])
   AC_SUBST([HARDEN_LDFLAGS])
 ])

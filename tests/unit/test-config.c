@@ -86,6 +86,39 @@ static void test_values(void) {
         assert(config_provider(config, "second")->allow_loopback_http);
 }
 
+/* As it is installed: nobody is managed, and nothing is wrong. */
+static void test_no_section(void) {
+        _cleanup_(config_freep) Config *config = NULL;
+
+        write_file("etc/oidc-keyring.conf", "# only a comment\n");
+        assert(config_load(root, &config, NULL) == 0 && config->n_providers == 0);
+        assert(!config_provider(config, "") && !config_provider(config, "corp"));
+}
+
+/* A drop-in that the gateway may not read could hold the policy. */
+static void test_unreadable(void) {
+        static const char *const names[] = {"etc/oidc-keyring.conf",
+                                            "etc/oidc-keyring.conf.d/50-policy.conf",
+                                            "etc/oidc-keyring.conf.d"};
+        bool was_root = geteuid() == 0;
+
+        write_file("etc/oidc-keyring.conf", SMALLEST);
+        write_file(names[1], "[provider corp]\nallow_users = alice\n");
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_(config_freep) Config *config = NULL;
+                _cleanup_free_ char *path = NULL, *error = NULL;
+
+                assert(asprintf(&path, "%s/%s", root, names[i]) > 0);
+                assert(chmod(root, 0755) == 0 && chmod(path, 0) == 0);
+                assert(!was_root || seteuid(65534) == 0); /* whom modes concern */
+                assert(config_load(root, &config, &error) == -EINVAL && !config);
+                assert(strstr(error, names[i]) && strstr(error, "cannot be read"));
+                assert(!was_root || seteuid(0) == 0);
+                assert(chmod(path, 0755) == 0);
+        }
+        write_file(names[1], NULL);
+}
+
 /* Drop-ins add and override, as in every program of this kind. */
 static void test_drop_ins(void) {
         _cleanup_(config_freep) Config *config = NULL, *changed = NULL;
@@ -124,7 +157,10 @@ static void test_refusals(void) {
                 {SMALLEST "client_auth = password\n", ":4: client_auth: none, client_secret"},
                 {SMALLEST "ca_file = ca.pem\n", ":4: ca_file: an absolute path"},
                 {SMALLEST "user_claim =\n", ":4: user_claim: a value is missing"},
-                {"[provider corp]\nclient_id = c\n", "[provider corp]: the key issuer is missing"},
+                {SMALLEST "no equals sign\n", ":4: client_id: this line is not"},
+                {SMALLEST "min_uid = 2000\nmin_uid = 3000\n", "stands twice"},
+                {"[provider corp]\nclient_id = c\n",
+                 "/etc/oidc-keyring.conf: [provider corp]: the key issuer is missing"},
                 {"[provider corp]\nissuer = https://x\n", "the key client_id is missing"},
                 {"[provider corp]\nissuer = http://x\nclient_id = c\n", "begin with https://"},
                 {"[provider corp]\nissuer = http://x\nclient_id = c\nallow_loopback_http = yes\n",
@@ -136,7 +172,6 @@ static void test_refusals(void) {
                 {SMALLEST "[token x]\na = b\n", "[token x]: only [provider NAME]"},
                 {"issuer = https://x\n" SMALLEST, ":1: issuer: stands outside"},
                 {"[provider corp\nissuer = https://x\n", "/etc/oidc-keyring.conf:1: "},
-                {"", "no [provider NAME] section"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -170,6 +205,8 @@ int main(void) {
         make_folder("usr/lib");
         test_none();
         test_smallest();
+        test_no_section();
+        test_unreadable();
         test_values();
         test_drop_ins();
         test_refusals();

@@ -217,14 +217,18 @@ static void test_refusals(void) {
 }
 
 static void test_limit_of_waiting_logins(void) {
+        const char *error;
         char *ids[4];
         Reply reply;
 
         setup(NULL);
         for (size_t i = 0; i < ELEMENTSOF(ids); i++)
                 ids[i] = begin();
-        call_start(&reply, "BeginLogin", "ssssss", "", user, "", "", "", "none");
+        call_start(&reply, "BeginLogin", "ssssss", "", user, "sshd", "192.0.2.1", "", "none");
         expect_error(&reply, "TooManyLogins");
+        /* Whoever keeps that many waiting does not keep the user out who comes from elsewhere. */
+        call_start(&reply, "BeginLogin", "ssssss", "", user, "sshd", "192.0.2.2", "", "none");
+        assert(call_finish(&reply, &error) && !error);
         call_start(&reply, "CancelLogin", "s", ids[0]);
         (void)call_finish(&reply, &(const char *){NULL});
         reply_done(&reply);

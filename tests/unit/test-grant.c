@@ -91,7 +91,7 @@ static void test_foreign_bytes(void) {
                 "oidc-keyring-grant 2\n" BODY,
                 HEAD,
                 HEAD BODY "access_token=again\n",
-                HEAD BODY "unknown=1\n",
+                HEAD "unknown=1\n",
                 HEAD BODY "refresh_token=\n",
                 HEAD BODY "refresh_token=a\x1b\n",
                 HEAD BODY "refresh_token=\xc3\xbc\n",
@@ -99,9 +99,11 @@ static void test_foreign_bytes(void) {
                 HEAD BODY "refresh_token=unterminated",
                 HEAD "account=Corp\n" BODY,
         };
-        _cleanup_(grant_freep) Grant *good = NULL, *none = NULL;
+        static const char newer[] = HEAD BODY "unknown=1\nunknown=2\n";
+        _cleanup_(grant_freep) Grant *good = NULL, *next = NULL, *none = NULL;
 
         assert(grant_parse(HEAD BODY, strlen(HEAD BODY), &good) == 0);
+        assert(grant_parse(newer, strlen(newer), &next) == 0 && next->generation == 3);
         for (size_t i = 0; i < ELEMENTSOF(refused); i++) {
                 int r = grant_parse(refused[i], strlen(refused[i]), &none);
 

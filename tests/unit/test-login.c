@@ -288,9 +288,9 @@ static void test_verdict_is_kept(void) {
         setup(NULL);
         fake_provider_grant("mallory", "r1");
         begin(&heard);
-        fake_provider_run_for(event, 100); /* ten seconds */
-        assert(!login_is_waiting(heard.login) && !heard.over);
-        assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+        while (login_is_waiting(heard.login) || fake_provider_requests(FAKE_REVOCATION) == 0)
+                assert(sd_event_run(event, UINT64_MAX) >= 0);
+        assert(!heard.over && fake_provider_requests(FAKE_REVOCATION) == 1);
         login_await(heard.login, on_awaited, &heard);
         assert(heard.awaited_result == OUTCOME_USER_MISMATCH && heard.over);
         teardown(&heard);

@@ -267,14 +267,14 @@ static void test_keys_out_of_reach(void) {
         assert(fake_provider_requests(FAKE_REVOCATION) == 0);
         teardown();
 
-        /* What is never asked for again is revoked in the end. */
+        /* A gateway that ends does not take away what the keeper may still live on. */
         setup(NULL);
         fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = "{\"keys\":[]}"});
         fake_provider_grant(USER, "r2");
         assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
         refreshes_stop(refreshes);
         assert(refreshes_are_idle(refreshes));
-        assert(strstr(fake_provider_form(FAKE_REVOCATION), "token=r2"));
+        assert(fake_provider_requests(FAKE_REVOCATION) == 0);
         teardown();
 }
 
