@@ -329,8 +329,10 @@ static int provider_read(econf_file *file, const char *section, ProviderConfig *
         if (econf_getKeys(file, section, &n_keys, &keys) != ECONF_SUCCESS)
                 n_keys = 0;
         for (size_t i = 0; i < n_keys; i++) {
-                if (i > 0 && streq(keys[i], keys[i - 1]))
-                        return config_problem(ret_error, "[%s] %s: stands twice", section, keys[i]);
+                for (size_t j = 0; j < i; j++)
+                        if (streq(keys[i], keys[j]))
+                                return config_problem(ret_error, "[%s] %s: stands twice", section,
+                                                      keys[i]);
                 r = provider_read_key(file, section, keys[i], provider, ret_error);
                 if (r < 0)
                         return r;
