@@ -13,7 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import TextIO
 
-FIRST_UID = 64100
+# still a regular user's, for which systemd starts a manager at every kind of login
+FIRST_UID = 59000
 BLOCK = 20
 BLOCKS = 20
 LOCKS = Path("/run/lock")

@@ -13,6 +13,8 @@ from machine import Machine
 Self = TypeVar("Self", bound="Terminal")
 
 PATIENCE = 90.0
+# what terminals do not show: operating system commands and control sequences
+_ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]")
 _MARK = "=====8<====="
 
 
@@ -44,7 +46,7 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        return "".join(self._log).replace("\r\n", "\n")
+        return _ESCAPES.sub("", "".join(self._log)).replace("\r\n", "\n")
 
     def expect(self, pattern: str) -> re.Match[str]:
         """Waits until the pattern is on the screen, after what was found before."""

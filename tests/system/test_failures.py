@@ -68,7 +68,7 @@ def test_client_without_the_device_flow(host: Host) -> None:
     password_instead(host, "The identity provider refuses this client")
 
 
-@pytest.mark.parametrize("mode", ["none", "stripped", "other_key", "expired", "wrong_aud"])
+@pytest.mark.parametrize("mode", ["none", "stripped", "other_key", "wrong_iss", "wrong_aud"])
 def test_forged_identity(host: Host, mode: str) -> None:
     host.provider.forge(mode)
     with host.ssh("alice", "id -un") as client:
@@ -77,6 +77,15 @@ def test_forged_identity(host: Host, mode: str) -> None:
         assert client.finish() == 255
         assert "assword: " not in client.screen
     assert host.token("alice") is None
+
+
+def test_clocks_that_differ(host: Host) -> None:
+    host.provider.forge("expired")
+    with host.ssh("alice", "id -un") as client:
+        host.provider.approve(host.shown_code(client), "alice")
+        client.send()
+        client.expect("The clock of this host and that of the identity provider differ")
+        client.expect("[Pp]assword: ")
 
 
 def test_no_refresh_token_where_one_is_required(host: Host) -> None:

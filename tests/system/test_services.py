@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from host import KEY, PASSWORD, Host
+from host import GATEWAY, KEY, PASSWORD, Host
 from terminal import PATIENCE, Terminal
 
 READ = f"keyctl pipe %user:{KEY}"
@@ -46,6 +46,8 @@ def test_sudo_with_a_line_shows_a_code_and_needs_no_enter(host: Host) -> None:
         assert terminal.finish() == 0
         assert terminal.screen.splitlines()[-1] == "root"
         assert "Press Enter" not in terminal.screen
+    # no session takes the grant: the gateway does not leave with it
+    host.machine.run("systemctl", "stop", GATEWAY)
     host.provider.wait("live_grants", at_most=0, timeout=PATIENCE)
 
 
