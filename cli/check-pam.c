@@ -49,14 +49,15 @@ static void check_service(Findings *findings, const char *name, const PamStack *
                 finding(findings, SEVERITY_WARNING, what,
                         "the module has no password part: remove its password line");
         if (lines[PAM_TYPE_AUTH] && !lines[PAM_TYPE_SESSION])
-                finding(findings, SEVERITY_ERROR, what,
-                        "there is an auth line but no session line: people log in and find no "
-                        "token. Add 'session optional " PAM_MODULE_NAME "' behind pam_systemd.so");
+                finding(findings, SEVERITY_WARNING, what,
+                        "there is an auth line but no session line: right for sudo and su, whose "
+                        "session is another user's; a service that people log in by needs 'session "
+                        "optional " PAM_MODULE_NAME "' behind pam_systemd.so");
         if (lines[PAM_TYPE_SESSION] && !lines[PAM_TYPE_AUTH])
                 finding(findings, SEVERITY_WARNING, what,
                         "there is a session line but no auth line: nobody logs in through the "
                         "provider here");
-        if (lines[PAM_TYPE_AUTH] && !lines[PAM_TYPE_ACCOUNT])
+        if (lines[PAM_TYPE_AUTH] && lines[PAM_TYPE_SESSION] && !lines[PAM_TYPE_ACCOUNT])
                 finding(findings, SEVERITY_WARNING, what,
                         "there is no account line: who comes with an ssh key is not asked for. Add "
                         "'account required " PAM_MODULE_NAME "'");

@@ -23,7 +23,7 @@ void check_pam(Findings *findings, const char *root);
 /* sshd's own settings, if its service uses the module; root only. */
 void check_sshd(Findings *findings, const char *root);
 /* The same from the text that `sshd -T` prints. */
-void check_sshd_settings(Findings *findings, const char *text);
+void check_sshd_settings(Findings *findings, const char *text, uint64_t timeout_sec);
 
 /* The user's bus and keyring; not for root. */
 void check_session(Findings *findings);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #define SSHD "/usr/sbin/sshd"
 #define SETTINGS_MAX 65536u
 /* The module gives a person 110 s by default, and the rest of the login takes some. */
-#define GRACE_MIN_SEC 120u
+#define GRACE_MARGIN_SEC 10u /* for what the person reads at the end */
 
 /* The value of a setting, as `sshd -T` prints it: "name value", all in small letters. */
 static bool sshd_setting(const char *text, const char *name, char *value, size_t size) {
@@ -44,7 +45,7 @@ static void check_switch(Findings *findings, const char *text, const char *setti
                         written, value, written);
 }
 
-void check_sshd_settings(Findings *findings, const char *text) {
+void check_sshd_settings(Findings *findings, const char *text, uint64_t timeout_sec) {
         char value[64];
         uint64_t grace;
 
@@ -54,11 +55,12 @@ void check_sshd_settings(Findings *findings, const char *text) {
         if (!sshd_setting(text, "logingracetime", value, sizeof(value)) ||
             parse_u64(value, 0, UINT32_MAX, &grace) < 0)
                 return;
-        if (grace != 0 && grace < GRACE_MIN_SEC)
+        if (grace != 0 && grace < timeout_sec + GRACE_MARGIN_SEC)
                 finding(findings, SEVERITY_WARNING, "sshd",
-                        "LoginGraceTime is %s s, less than people need to approve a code: set it "
-                        "to 600, and the module's timeout= below it",
-                        value);
+                        "LoginGraceTime is %s s, but the module waits up to %" PRIu64
+                        " s for an approval: set 'LoginGraceTime %" PRIu64 "', or a smaller "
+                        "timeout= on the module's auth line",
+                        value, timeout_sec, timeout_sec + GRACE_MARGIN_SEC);
         else
                 finding(findings, SEVERITY_OK, "sshd", "LoginGraceTime %s%s", value,
                         grace == 0 ? " (no limit)" : " s");
@@ -120,23 +122,30 @@ static int run_sshd(char *text, size_t size) {
         return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPROTO;
 }
 
-static bool sshd_uses_module(const char *root) {
+static bool sshd_uses_module(const char *root, uint64_t *ret_timeout_sec) {
         _cleanup_free_ PamStack *stack = malloc(sizeof(*stack));
         _cleanup_free_ char *folder = NULL;
+        const PamLine *line;
 
         if (!stack || asprintf(&folder, "%s/etc/pam.d", root) < 0) {
                 folder = NULL;
                 return false;
         }
-        return pam_stack_read(folder, "sshd", stack) >= 0 &&
-               pam_stack_find(stack, PAM_TYPE_AUTH, PAM_MODULE_NAME);
+        if (pam_stack_read(folder, "sshd", stack) < 0)
+                return false;
+        line = pam_stack_find(stack, PAM_TYPE_AUTH, PAM_MODULE_NAME);
+        if (!line)
+                return false;
+        *ret_timeout_sec = pam_line_timeout_sec(line);
+        return true;
 }
 
 void check_sshd(Findings *findings, const char *root) {
         _cleanup_free_ char *text = NULL;
+        uint64_t timeout_sec;
         int r;
 
-        if (!sshd_uses_module(root) || access(SSHD, X_OK) < 0)
+        if (!sshd_uses_module(root, &timeout_sec) || access(SSHD, X_OK) < 0)
                 return;
         text = malloc(SETTINGS_MAX);
         if (!text)
@@ -147,5 +156,5 @@ void check_sshd(Findings *findings, const char *root) {
                         "its settings cannot be had (%s): run 'sshd -T' and see what it says",
                         strerror(-r));
         else
-                check_sshd_settings(findings, text);
+                check_sshd_settings(findings, text, timeout_sec);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/grant.h"
 
@@ -17,7 +19,10 @@ void complain(const char *format, ...) {
 }
 
 ExitCode command_written(void) {
-        return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_CODE_OK : EXIT_CODE_FAILURE;
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return EXIT_CODE_OK;
+        complain("the output cannot be written: %s", strerror(errno));
+        return EXIT_CODE_FAILURE;
 }
 
 ExitCode command_option(const Command *command, int option) {
@@ -25,8 +30,9 @@ ExitCode command_option(const Command *command, int option) {
                 (void)fprintf(stderr, "Try: oidc-keyring %s --help\n", command->name);
                 return EXIT_CODE_USAGE;
         }
-        (void)printf("Usage: oidc-keyring %s %s\n\n%s\n\n%s" COMMAND_HELP_TEXT, command->name,
-                     command->arguments, command->summary, command->help);
+        (void)printf("Usage: oidc-keyring %s%s%s\n\n%s\n\n%s" COMMAND_HELP_TEXT, command->name,
+                     *command->arguments ? " " : "", command->arguments, command->summary,
+                     command->help);
         return command_written();
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/macro.h"
+#include "common/parse.h"
 
 static inline void fclosep(FILE **file) {
         if (*file)
@@ -43,7 +44,8 @@ static char *next_word(char **line) {
         return begin;
 }
 
-static void stack_append(PamStack *stack, PamType type, const char *control, const char *module) {
+static void stack_append(PamStack *stack, PamType type, const char *control, const char *module,
+                         const char *arguments) {
         const char *slash = strrchr(module, '/');
         PamLine *line = &stack->lines[stack->n];
 
@@ -53,6 +55,7 @@ static void stack_append(PamStack *stack, PamType type, const char *control, con
         line->type = type;
         (void)snprintf(line->control, sizeof(line->control), "%s", control);
         (void)snprintf(line->module, sizeof(line->module), "%s", slash ? slash + 1 : module);
+        (void)snprintf(line->arguments, sizeof(line->arguments), "%s", arguments);
 }
 
 /* @only: the type that an `include` line asked for, -1: all. */
@@ -77,14 +80,36 @@ static void stack_read_line(PamStack *stack, const char *folder, char *line, int
         if (streq(control, "include") || streq(control, "substack"))
                 (void)stack_read(stack, folder, module, type, depth + 1);
         else
-                stack_append(stack, (PamType)type, control, module);
+                stack_append(stack, (PamType)type, control, module, line);
+}
+
+/* The next line with those that a backslash at its end adds to it. NULL: the end. */
+static char *read_joined(FILE *file) {
+        _cleanup_free_ char *joined = NULL, *line = NULL;
+        size_t size = 0;
+        ssize_t n;
+
+        while ((n = getline(&line, &size, file)) >= 0) {
+                char *longer = NULL;
+                bool more = n >= 2 && streq(line + n - 2, "\\\n");
+
+                if (more)
+                        line[n - 2] = '\0';
+                if (asprintf(&longer, "%s%s", joined ? joined : "", line) < 0)
+                        return NULL;
+                free(joined);
+                joined = longer;
+                if (!more)
+                        break;
+        }
+        return TAKE_PTR(joined);
 }
 
 static int stack_read(PamStack *stack, const char *folder, const char *name, int only,
                       unsigned depth) {
-        _cleanup_free_ char *path = NULL, *line = NULL;
+        _cleanup_free_ char *path = NULL;
         _cleanup_(fclosep) FILE *file = NULL;
-        size_t size = 0;
+        char *line;
 
         if (depth > PAM_STACK_DEPTH_MAX)
                 return -ELOOP;
@@ -97,14 +122,29 @@ static int stack_read(PamStack *stack, const char *folder, const char *name, int
         file = fopen(path, "re");
         if (!file)
                 return -errno;
-        while (getline(&line, &size, file) >= 0)
+        while ((line = read_joined(file))) {
                 stack_read_line(stack, folder, line, only, depth);
+                free(line);
+        }
         return 0;
 }
 
 int pam_stack_read(const char *folder, const char *name, PamStack *ret) {
         ret->n = 0;
         return stack_read(ret, folder, name, -1, 0);
+}
+
+uint64_t pam_line_timeout_sec(const PamLine *line) {
+        const char *value = strstr(line->arguments, "timeout=");
+        uint64_t seconds = PAM_TIMEOUT_DEFAULT_SEC;
+        char digits[8];
+
+        if (!value)
+                return seconds;
+        value += strlen("timeout=");
+        (void)snprintf(digits, sizeof(digits), "%.*s", (int)strspn(value, "0123456789"), value);
+        (void)parse_u64(digits, 0, UINT64_MAX, &seconds);
+        return seconds;
 }
 
 const PamLine *pam_stack_find(const PamStack *stack, PamType type, const char *module) {

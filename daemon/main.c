@@ -181,7 +181,8 @@ int main(int argc, char *argv[]) {
                 return 2;
         }
         if (optind < argc) {
-                log_error("%s takes no arguments", "oidc-keyringd");
+                (void)fprintf(stderr,
+                              "oidc-keyringd: there are no arguments beside options, see --help\n");
                 return 2;
         }
         /* Above 0 when the bus went away: then it is started again, with its grants. */

@@ -35,66 +35,73 @@ typedef struct Gateway {
         bool leaving; /* the bus name is being given up */
 } Gateway;
 
+#define EXIT_USAGE 2
+
 static int help(void) {
-        return printf("oidc-keyring-gateway [OPTION...]\n\n"
-                      "Speaks to the identity providers for all logins of this host. Started by "
-                      "the "
-                      "system bus.\n\n"
-                      "      --idle-timeout=SECONDS  leave after so long with nothing to do (600); "
-                      "0: "
-                      "never\n"
-                      "      --root=DIRECTORY        read the configuration below it\n"
-                      "  -h, --help\n"
-                      "      --version\n") < 0
-                       ? -EIO
-                       : 0;
+        (void)printf("Usage: oidc-keyring-gateway [OPTION...]\n"
+                     "\n"
+                     "Speaks to the identity providers for all logins of this host. It is started\n"
+                     "by the system bus; see oidc-keyring-gateway(8).\n"
+                     "\n"
+                     "      --idle-timeout=SECONDS  leave after so long with nothing to do (600);\n"
+                     "                              0: never\n"
+                     "      --root=DIRECTORY        read the configuration below it\n"
+                     "  -h, --help                  this text\n"
+                     "  -V, --version               the version\n");
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int version(void) {
-        return puts(PACKAGE_STRING) < 0 ? -EIO : 0;
+        (void)printf("oidc-keyring-gateway %s\n", PACKAGE_VERSION);
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* 1: go on. */
+static int set_idle_timeout(const char *text) {
+        if (parse_u64(text, 0, IDLE_TIMEOUT_MAX_SEC, &arg_idle_timeout_sec) == 0)
+                return -1;
+        (void)fprintf(stderr,
+                      "oidc-keyring-gateway: --idle-timeout is a number of seconds, at most %u\n",
+                      IDLE_TIMEOUT_MAX_SEC);
+        return EXIT_USAGE;
+}
+
+/* The exit status; -1: go on. */
 static int parse_arguments(int argc, char *argv[]) {
         enum {
                 ARG_IDLE_TIMEOUT = 0x100,
                 ARG_ROOT,
-                ARG_VERSION,
         };
         static const struct option options[] = {
                 {"idle-timeout", required_argument, NULL, ARG_IDLE_TIMEOUT},
                 {"root", required_argument, NULL, ARG_ROOT},
                 {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, ARG_VERSION},
+                {"version", no_argument, NULL, 'V'},
                 {0},
         };
-        int option;
+        int option, r = -1;
 
-        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+        while (r < 0 && (option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
                 switch (option) {
                 case ARG_IDLE_TIMEOUT:
-                        if (parse_u64(optarg, 0, IDLE_TIMEOUT_MAX_SEC, &arg_idle_timeout_sec) < 0) {
-                                log_error("--idle-timeout is a number of seconds, at most %u",
-                                          IDLE_TIMEOUT_MAX_SEC);
-                                return -EINVAL;
-                        }
+                        r = set_idle_timeout(optarg);
                         break;
                 case ARG_ROOT:
                         arg_root = optarg;
                         break;
-                case ARG_VERSION:
+                case 'V':
                         return version();
                 case 'h':
                         return help();
                 default:
-                        return -EINVAL;
+                        return EXIT_USAGE;
                 }
         }
-        if (optind < argc) {
-                log_error("There are no arguments beside options, see --help");
-                return -EINVAL;
+        if (r < 0 && optind < argc) {
+                (void)fprintf(stderr, "oidc-keyring-gateway: no arguments beside options, see "
+                                      "--help\n");
+                return EXIT_USAGE;
         }
-        return 1;
+        return r;
 }
 
 /* Leaving: the name is given up first, so that whoever calls from then on starts a new gateway;
@@ -306,7 +313,8 @@ static int run(void) {
 int main(int argc, char *argv[]) {
         int r = parse_arguments(argc, argv);
 
-        if (r > 0)
-                r = run();
-        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (r >= 0)
+                return r;
+        /* Above 0 when the bus went away. */
+        return run() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

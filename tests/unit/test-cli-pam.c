@@ -50,13 +50,15 @@ static void test_stack(void) {
                            "session\n"
                            "nonsense required pam_x.so\n"
                            "auth [unclosed pam_y.so\n"
-                           "AUTH required pam_last.so");
+                           "AUTH required pam_last.so debug timeout=300");
         assert(pam_stack_read(folder, "s", &stack) == 0 && stack.n == 4);
         line = pam_stack_find(&stack, PAM_TYPE_AUTH, "pam_unix.so");
         assert(line == &stack.lines[0] && streq(line->control, "[success=1 default=ignore]"));
         assert(streq(stack.lines[1].module, "pam_deny.so"));
         assert(pam_stack_find(&stack, PAM_TYPE_SESSION, "pam_systemd.so") == &stack.lines[2]);
         assert(streq(stack.lines[3].module, "pam_last.so"));
+        assert(pam_line_timeout_sec(&stack.lines[3]) == 300);
+        assert(pam_line_timeout_sec(&stack.lines[0]) == PAM_TIMEOUT_DEFAULT_SEC);
         assert(!pam_stack_find(&stack, PAM_TYPE_ACCOUNT, "pam_unix.so"));
         assert(pam_stack_read(folder, "absent", &stack) == -ENOENT);
 
@@ -79,7 +81,10 @@ static void test_mistakes(void) {
         } cases[] = {
                 {AUTH ACCOUNT SYSTEMD SESSION, 0, 0},
                 {"auth required pam_unix.so\n", 0, 1}, /* nobody uses it */
-                {AUTH ACCOUNT SYSTEMD, 1, 0},
+                {AUTH ACCOUNT SYSTEMD, 0, 1},          /* as sudo */
+                {"auth [success=done default=die] \\\n\tpam_oidc_keyring.so\n" ACCOUNT SYSTEMD
+                         SESSION,
+                 0, 0},
                 {AUTH SYSTEMD SESSION, 0, 1},
                 {AUTH ACCOUNT SESSION SYSTEMD, 1, 0},
                 {AUTH ACCOUNT SESSION, 1, 0},
@@ -112,26 +117,29 @@ static void test_included(void) {
         write_service("cron", "@include common-auth\n" ACCOUNT);
         write_service("sshd.dpkg-old", AUTH);
         check_pam(&findings, root);
-        assert(findings.n[SEVERITY_OK] == 1 && findings.n[SEVERITY_ERROR] == 1);
-        assert(findings.n[SEVERITY_WARNING] == 0);
+        assert(findings.n[SEVERITY_OK] == 2 && findings.n[SEVERITY_ERROR] == 0);
+        assert(findings.n[SEVERITY_WARNING] == 1);
 }
 
 static void test_sshd(void) {
         static const struct {
                 const char *text;
                 unsigned n_ok, n_warnings, n_errors;
+                uint64_t timeout_sec;
         } cases[] = {
                 {"port 22\nusepam yes\nlogingracetime 120\nkbdinteractiveauthentication yes\n", 3,
-                 0, 0},
-                {"usepam no\nlogingracetime 0\nkbdinteractiveauthentication no", 1, 0, 2},
-                {"usepam yes\nlogingracetime 30\nkbdinteractiveauthentication yes\n", 2, 1, 0},
-                {"usepamx yes\n", 0, 0, 0},
+                 0, 0, 110},
+                {"usepam no\nlogingracetime 0\nkbdinteractiveauthentication no", 1, 0, 2, 110},
+                {"usepam yes\nlogingracetime 30\nkbdinteractiveauthentication yes\n", 2, 1, 0, 110},
+                {"logingracetime 120\n", 0, 1, 0, 300},
+                {"logingracetime 310\n", 1, 0, 0, 300},
+                {"usepamx yes\n", 0, 0, 0, 110},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 Findings findings = {0};
 
-                check_sshd_settings(&findings, cases[i].text);
+                check_sshd_settings(&findings, cases[i].text, cases[i].timeout_sec);
                 assert(findings.n[SEVERITY_OK] == cases[i].n_ok);
                 assert(findings.n[SEVERITY_WARNING] == cases[i].n_warnings);
                 assert(findings.n[SEVERITY_ERROR] == cases[i].n_errors);
