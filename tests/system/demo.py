@@ -22,7 +22,7 @@ from host import Host  # noqa: E402
 from image import SUITES  # noqa: E402
 from machine import Machine  # noqa: E402
 from provider import Provider  # noqa: E402
-from terminal import ssh_command  # noqa: E402
+from terminal import Ssh, ssh_command  # noqa: E402
 
 TOKEN_LIFE = 20
 TOUR_PATH = "/usr/local/bin/tour"
@@ -86,7 +86,7 @@ def by_itself(host: Host) -> bool:
     """Somebody approves and presses Enter, as a person would."""
     print("\n$ ssh alice@testhost", flush=True)
     host.provider.approve_next("alice", delay=2)
-    with host.ssh("alice", TOUR_PATH, ["LogLevel=ERROR"]) as client:
+    with Ssh(host.machine, "alice", TOUR_PATH, ["LogLevel=ERROR"], marked=False) as client:
         client.echo_to(sys.stdout)
         client.expect("Press Enter")
         client.send()

@@ -84,16 +84,19 @@ class MachineTerminal(Terminal):
     """A program on a terminal that the machine itself knows, as programs need that ask for their terminal's name."""
 
     def __init__(self, machine: Machine, command: str) -> None:
-        super().__init__(machine, "script", "--quiet", "--return", "--command", command, "/dev/null")
+        super().__init__(machine, "script", "--quiet", "--return", "--command", f"exec {command}",
+                         "/dev/null")
 
 
 class Ssh(Terminal):
-    """An ssh client in the machine that logs in to the machine's own sshd by keyboard-interactive."""
+    """An ssh client in the machine that logs in to the machine's own sshd by keyboard-interactive.
 
-    def __init__(self, machine: Machine, user: str, command: str | None = None, options: Sequence[str] = ()) -> None:
-        self.user = user
-        self._command = command
-        remote = [] if command is None else [f"echo '{_MARK}'; {command}"]
+    A mark tells the output of the command from what the client itself shows before.
+    """
+
+    def __init__(self, machine: Machine, user: str, command: str | None = None, options: Sequence[str] = (),
+                 marked: bool = True) -> None:
+        remote = [] if command is None else [f"echo '{_MARK}'; {command}" if marked else command]
         super().__init__(machine, *ssh_command(machine, user, *options), *remote)
 
     def output(self) -> str:
