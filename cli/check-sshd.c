@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 
 #include "cli/check-parts.h"
@@ -16,13 +17,14 @@
 /* The module gives a person 110 s by default, and the rest of the login takes some. */
 #define GRACE_MARGIN_SEC 10u /* for what the person reads at the end */
 
-/* The value of a setting, as `sshd -T` prints it: "name value", all in small letters. */
+/* The value of a setting, as `sshd -T` prints it: "name value"; newer ones spell the name as the
+ * manual does. */
 static bool sshd_setting(const char *text, const char *name, char *value, size_t size) {
         size_t length = strlen(name);
 
         for (const char *line = text; line; line = strchr(line, '\n')) {
                 line += *line == '\n';
-                if (strncmp(line, name, length) == 0 && line[length] == ' ') {
+                if (strncasecmp(line, name, length) == 0 && line[length] == ' ') {
                         (void)snprintf(value, size, "%.*s", (int)strcspn(line + length + 1, "\n"),
                                        line + length + 1);
                         return true;

@@ -129,6 +129,8 @@ static void test_sshd(void) {
         } cases[] = {
                 {"port 22\nusepam yes\nlogingracetime 120\nkbdinteractiveauthentication yes\n", 3,
                  0, 0, 110},
+                {"Port 22\nUsePAM yes\nLoginGraceTime 120\nKbdInteractiveAuthentication yes\n", 3,
+                 0, 0, 110},
                 {"usepam no\nlogingracetime 0\nkbdinteractiveauthentication no", 1, 0, 2, 110},
                 {"usepam yes\nlogingracetime 30\nkbdinteractiveauthentication yes\n", 2, 1, 0, 110},
                 {"logingracetime 120\n", 0, 1, 0, 300},
