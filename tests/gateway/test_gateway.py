@@ -335,9 +335,19 @@ def test_retry_after_holds_for_the_host(gateway, root, idp):
     fails("ProviderBusy", root.call, "Refresh", "h", tag)
     before = requests(idp)
     fails("ProviderBusy", root.call, "Refresh", "h", tag)
-    fails("ProviderBusy", root.begin, USER)
     assert requests(idp) == before
     time.sleep(2.2)
+    root.call("Refresh", "h", tag)
+
+
+def test_retry_after_holds_for_its_endpoint_alone(gateway, root, idp):
+    """Whoever makes the host ask for many codes does not keep the tokens of others from being renewed."""
+    tag, _ = root.log_in(idp, USER)
+    idp.fault("device_authorization", "status", status=429, headers={"retry-after": "3600"})
+    fails("ProviderBusy", root.begin, USER)
+    before = requests(idp)
+    fails("ProviderBusy", root.begin, USER)
+    assert requests(idp) == before
     root.call("Refresh", "h", tag)
 
 

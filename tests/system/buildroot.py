@@ -25,6 +25,8 @@ USER = "builder"
 # what building takes that Debian takes for granted, and what the checks of the sources need
 TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils",
          "python3-minimal", "shellcheck", "xz-utils")
+# and what it takes to run the programs there on a bus of their own
+TEST_TOOLS = ("dbus", "openssl", "procps", "python3", "python3-pytest", "systemd")
 BUILD_PACKAGE = f"DEB_BUILD_OPTIONS='nocheck parallel={os.cpu_count() or 1}' dpkg-buildpackage -b -us -uc"
 LEFT_OUT = (".git", "node_modules", "build", "autom4te.cache", "__pycache__", "*.o", "*.lo", "*.la", ".libs", ".deps",
             "config.status", "config.log", "Makefile")
@@ -45,7 +47,7 @@ class BuildRoot:
         try:
             self._remove_home()
             self._home.mkdir(mode=0o755)
-            packages = [*TOOLS, *build_dependencies(self._tree / "debian/control")]
+            packages = [*TOOLS, *TEST_TOOLS, *build_dependencies(self._tree / "debian/control")]
             image.unpack(image.image(SUITE, "build", packages), self.root)
             (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
             self._chroot("useradd", "-m", "-u", str(self._uids.first), USER)
@@ -70,12 +72,17 @@ class BuildRoot:
         self._chroot("chown", "-R", USER, "/work")
         return target
 
-    def run(self, directory: str, script: str, log: Path, timeout: float = 1800) -> int:
-        """Runs a shell script as an ordinary user; its output is added to the log. Returns the exit status."""
+    def run(self, directory: str, script: str, log: Path, timeout: float = 1800,
+            as_root_with: Path | None = None) -> int:
+        """Runs a shell script; its output is added to the log. Returns the exit status.
+
+        That is done as an ordinary user, or else as root who finds this one folder of the host's.
+        """
+        who = [f"--bind={as_root_with}"] if as_root_with else [f"--user={USER}"]
         command = [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}",
                    f"--machine={self.name}", "--register=no", "--keep-unit", "--settings=no", "--as-pid2", "--pipe",
                    "--system-call-filter=@keyring", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-                   f"--user={USER}", f"--chdir={directory}", "--setenv=LANG=C.UTF-8", "sh", "-ec", script]
+                   *who, f"--chdir={directory}", "--setenv=LANG=C.UTF-8", "sh", "-ec", script]
         with log.open("ab") as output:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                   start_new_session=True, preexec_fn=self._become_nspawn, timeout=timeout,

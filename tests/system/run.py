@@ -21,12 +21,13 @@ from typing import Callable
 sys.dont_write_bytecode = True
 
 from buildroot import BuildRoot  # noqa: E402
-from image import SUITES  # noqa: E402
+from image import CACHE, SUITES  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 JOBS = os.cpu_count() or 1
 
+PYTEST = "/usr/bin/python3 -B -m pytest -p no:cacheprovider -q --durations=12 --color=no --tb=short"
 CONFIGURE = "cd /work/check && autoreconf -fi && mkdir build && cd build && ../configure --enable-werror"
 AUTOMAKE_COUNTS = re.compile(r"^# (PASS|XFAIL|FAIL|XPASS|ERROR): +(\d+)$", re.MULTILINE)
 
@@ -94,6 +95,17 @@ class Run:
         self.package = root.build_package(log, self.logs)
         return Result(1, 0)
 
+    def service_tests(self, root: BuildRoot, name: str) -> Result:
+        """The programs as built, on buses of their own, with the real provider."""
+        return self.step(name, lambda log: self._service_tests(root, name, log))
+
+    def _service_tests(self, root: BuildRoot, name: str, log: Path) -> Result:
+        report = f"/work/check/{name}.xml"
+        status = root.run("/work/check", f"{PYTEST} --junit-xml={report} --build=build tests/{name}", log,
+                          as_root_with=CACHE)
+        result = _junit(root.root / report.lstrip("/"))
+        return result if not status or result.failed else Result(result.passed, 1)
+
     # testing
 
     def provider_tests(self) -> Result:
@@ -125,8 +137,7 @@ class Run:
         report = log.with_suffix(".xml")
         with log.open("wb") as output:
             done = subprocess.run(
-                ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--durations=12", "--color=no", "--tb=short",
-                 f"--junit-xml={report}", *argv],
+                [*PYTEST.split(), f"--junit-xml={report}", *argv],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=HERE)
         result = _junit(report)
         if done.returncode != 0 and not result.failed:
@@ -168,9 +179,11 @@ def main() -> int:
     print(f"logs and reports are in {logs}", flush=True)
     run = Run(logs, args.suite or list(SUITES))
 
+    total = run.provider_tests()
     with BuildRoot(TREE) as root:
-        total = run.build(root, thorough=not args.quick)
-    total += run.provider_tests()
+        total += run.build(root, thorough=not args.quick)
+        for name in ("gateway", "daemon"):
+            total += run.service_tests(root, name)
     if not args.quick and run.package is not None:
         total += run.system_tests()
         total += run.demo()
