@@ -78,7 +78,7 @@ class BuildRoot:
 
         That is done as an ordinary user, or else as root who finds this one folder of the host's.
         """
-        who = [f"--bind={as_root_with}"] if as_root_with else [f"--user={USER}"]
+        who = [f"--bind={as_root_with}"] if as_root_with else [f"--user={user}"]
         command = [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}",
                    f"--machine={self.name}", "--register=no", "--keep-unit", "--settings=no", "--as-pid2", "--pipe",
                    "--system-call-filter=@keyring", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
