@@ -72,13 +72,13 @@ class BuildRoot:
         self._chroot("chown", "-R", USER, "/work")
         return target
 
-    def run(self, directory: str, script: str, log: Path, timeout: float = 1800,
-            as_root_with: Path | None = None) -> int:
+    def run(self, directory: str, script: str, log: Path, timeout: float = 1800, user: str = USER,
+            folder: Path | None = None) -> int:
         """Runs a shell script; its output is added to the log. Returns the exit status.
 
-        That is done as an ordinary user, or else as root who finds this one folder of the host's.
+        That is done as an ordinary user unless another is named, who finds this one folder of the host's, too.
         """
-        who = [f"--bind={as_root_with}"] if as_root_with else [f"--user={user}"]
+        who = [f"--user={user}"] + ([f"--bind={folder}"] if folder else [])
         command = [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}",
                    f"--machine={self.name}", "--register=no", "--keep-unit", "--settings=no", "--as-pid2", "--pipe",
                    "--system-call-filter=@keyring", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
