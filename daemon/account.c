@@ -420,9 +420,11 @@ void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone do
 int account_retire(Account *account, RetirementDone done, void *userdata, Retirement **ret) {
         _cleanup_close_ int fd = account_grant_to_revoke(account);
 
-        *ret = NULL;
         account_clear_timer(account);
         kept_grant_wipe(&account->kept);
+        if (!ret)
+                return -ENOBUFS;
+        *ret = NULL;
         if (fd < 0)
                 return 0;
         return retirement_new(&account->context->gateway, TAKE_FD(fd), TAKE_PTR(account->call),

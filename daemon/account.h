@@ -55,7 +55,9 @@ void account_refresh(Account *account, AccountDone done, void *userdata);
 void account_republish(Account *account);
 
 /* Takes key and stored grant away and has the grant revoked. A login that is over is not revoked
- * again: then *ret is NULL. Only account_free() is left to do then. */
+ * again: then *ret is NULL. With a NULL @ret there is no room for another retirement: -ENOBUFS, and
+ * nothing is revoked, but key and stored grant are gone all the same. Only account_free() is left
+ * to do then. */
 int account_retire(Account *account, RetirementDone done, void *userdata, Retirement **ret);
 
 /* Not NULL once there is a grant; without its tokens. */

@@ -269,8 +269,8 @@ static void manager_end_account(Manager *manager, Account *account, Logout *logo
         for (size_t i = 0; i < manager->n_accounts; i++)
                 if (manager->accounts[i] == account)
                         manager->accounts[i] = manager->accounts[--manager->n_accounts];
-        r = retiring ? account_retire(account, manager_on_retired, retiring, &retiring->retirement)
-                     : -ENOBUFS;
+        r = account_retire(account, manager_on_retired, retiring,
+                           retiring ? &retiring->retirement : NULL);
         if (r < 0)
                 (void)log_warning_errno(r, "%s: the login could not be revoked",
                                         account_name(account));
