@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Iterator
@@ -14,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "idp"))
 
 from host import Host  # noqa: E402
 from image import SUITES  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import Machine, exit_when_told  # noqa: E402
 from provider import Provider  # noqa: E402
 
 
@@ -25,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # so that fixtures are torn down, and with them the machines
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_when_told()
 
 
 @pytest.fixture(scope="session")

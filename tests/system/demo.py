@@ -8,7 +8,6 @@ you see the token of the session, its renewal, and a program that uses it. Every
 from __future__ import annotations
 
 import argparse
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "idp")]
 from buildroot import built_package  # noqa: E402
 from host import Host  # noqa: E402
 from image import SUITES  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import Machine, exit_when_told  # noqa: E402
 from provider import Provider  # noqa: E402
 from terminal import Ssh, ssh_command  # noqa: E402
 
@@ -104,7 +103,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_when_told()
     if not args.auto and not sys.stdin.isatty():
         print("tests/demo: there is no terminal here; --auto needs none", file=sys.stderr)
         return 2

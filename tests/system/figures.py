@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "idp")]
 from buildroot import built_package  # noqa: E402
 from host import GATEWAY, Host  # noqa: E402
 from image import SUITES  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import Machine, exit_when_told  # noqa: E402
 from provider import Provider  # noqa: E402
 from terminal import PATIENCE  # noqa: E402
 
@@ -203,7 +202,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_when_told()
     with built_package(HERE.parent.parent, args.deb) as package, Provider() as provider:
         with Machine(args.suite) as machine:
             host = Host(machine, provider)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -227,6 +228,12 @@ class Machine:
         self._group.kill()
         if self._home.exists():
             shutil.rmtree(self._home)
+
+
+def exit_when_told() -> None:
+    """Lets the machines end with a program that is told to, as by a terminal that was closed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
 def die_with_parent(by: int = signal.SIGTERM) -> None:

@@ -7,7 +7,6 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ sys.dont_write_bytecode = True
 
 from buildroot import USER, BuildRoot  # noqa: E402
 from image import CACHE, SUITES  # noqa: E402
+from machine import exit_when_told  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
@@ -179,7 +179,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    exit_when_told()
     logs = Path(tempfile.mkdtemp(prefix="oidc-keyring-run.", dir="/var/tmp"))
     print(f"logs and reports are in {logs}", flush=True)
     run = Run(logs, args.suite or list(SUITES))
