@@ -71,7 +71,8 @@ def test_other_user_does_not_read_it(host: Host) -> None:
 def test_process_of_another_user_with_the_keyring_inherited(host: Host) -> None:
     """Whoever is started with the user's keyring, as by sudo, has got no token with it."""
     bob = host.uid("bob")
-    script = f"keyctl pipe %user:{KEY} | sha256sum; sudo -n setpriv --reuid={bob} --regid={bob} --clear-groups {READ} 2>/dev/null"
+    script = (f"keyctl pipe %user:{KEY} | sha256sum; "
+              f"sudo -n setpriv --reuid={bob} --regid={bob} --clear-groups {READ} 2>/dev/null")
     host.machine.write("/etc/sudoers.d/test", "alice ALL=(ALL) NOPASSWD: ALL\n", 0o440)
     try:
         with host.logged_in("alice", f"{script} || echo refused") as client:
