@@ -22,6 +22,8 @@ from machine import PATH, SCRATCH, die_with_parent
 
 SUITE = "bookworm"
 USER = "builder"
+# where in it things are built
+PLACE = "/srv"
 # what building takes that Debian takes for granted, and what the checks of the sources need
 TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils",
          "python3-minimal", "shellcheck", "xz-utils")
@@ -33,7 +35,7 @@ LEFT_OUT = (".git", "node_modules", "build", "autom4te.cache", "__pycache__", "*
 
 
 class BuildRoot:
-    """Use it as a context manager. `/work` in it holds what is built, and is gone afterwards."""
+    """Use it as a context manager. PLACE in it holds what is built, and is gone afterwards."""
 
     def __init__(self, tree: Path) -> None:
         self._tree = tree
@@ -64,12 +66,12 @@ class BuildRoot:
         self._uids.release()
 
     def copy_tree(self, name: str) -> Path:
-        """Copies the tree's sources to /work/NAME, without what builds left in it; where that is on the host."""
-        target = self.root / "work" / name
+        """Copies the tree's sources to PLACE/NAME, without what builds left in it; where that is on the host."""
+        target = self.root / PLACE.lstrip("/") / name
         target.mkdir(parents=True)
         sources = subprocess.run(self._pack_command(), stdout=subprocess.PIPE, check=True).stdout
         subprocess.run(["tar", "-xf", "-", "-C", target], input=sources, check=True)
-        self._chroot("chown", "-R", USER, "/work")
+        self._chroot("chown", "-R", USER, PLACE)
         return target
 
     def run(self, directory: str, script: str, log: Path, timeout: float = 1800, user: str = USER,
@@ -112,7 +114,7 @@ class BuildRoot:
     def build_package(self, log: Path, target: Path) -> Path:
         """Builds the Debian package of the tree and puts it into the target directory."""
         sources = self.copy_tree("package/oidc-keyring")
-        if self.run("/work/package/oidc-keyring", BUILD_PACKAGE, log) != 0:
+        if self.run(f"{PLACE}/package/oidc-keyring", BUILD_PACKAGE, log) != 0:
             raise RuntimeError(f"the package was not built\n{log.read_text(errors='replace')[-4000:]}")
         built = list(sources.parent.glob("oidc-keyring_*.deb"))
         if len(built) != 1:

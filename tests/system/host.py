@@ -13,7 +13,7 @@ from typing import Any, Callable, Sequence
 
 from machine import Machine
 from provider import Provider
-from terminal import PATIENCE, MachineTerminal, Ssh, Terminal
+from terminal import CLIENT, PATIENCE, MachineTerminal, Ssh, Terminal
 
 ACCOUNT = "corp"
 KEY = f"oidc:{ACCOUNT}"
@@ -49,10 +49,10 @@ class Host:
         self.machine.sh("usermod -aG sudo alice")
 
     def _add_ssh_key(self) -> None:
-        self.machine.sh("mkdir -p -m 700 /root/.ssh; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519")
+        self.machine.sh(f"mkdir -p -m 700 {CLIENT}; ssh-keygen -q -t ed25519 -N '' -f {CLIENT}/key")
         for name in (*USERS, "root"):
             self.machine.sh(f"home=$(getent passwd {name} | cut -d: -f6); install -d -m 700 -o {name} $home/.ssh; "
-                            f"install -m 600 -o {name} /root/.ssh/id_ed25519.pub $home/.ssh/authorized_keys")
+                            f"install -m 600 -o {name} {CLIENT}/key.pub $home/.ssh/authorized_keys")
 
     # each test
 

@@ -19,7 +19,7 @@ from typing import Callable
 
 sys.dont_write_bytecode = True
 
-from buildroot import USER, BuildRoot  # noqa: E402
+from buildroot import PLACE, USER, BuildRoot  # noqa: E402
 from image import CACHE, SUITES  # noqa: E402
 from machine import exit_when_told  # noqa: E402
 
@@ -28,7 +28,8 @@ TREE = HERE.parent.parent
 JOBS = os.cpu_count() or 1
 
 PYTEST = "/usr/bin/python3 -B -m pytest -p no:cacheprovider -q --durations=12 --color=no --tb=short"
-CONFIGURE = "cd /work/check && autoreconf -fi && mkdir build && cd build && ../configure --enable-werror"
+CHECK = f"{PLACE}/check"
+CONFIGURE = "autoreconf -fi && mkdir build && cd build && ../configure --enable-werror"
 # skipped, in part or as a whole, for anybody else
 ROOTS_TESTS = "TESTS='tests/pam/test-user-bus tests/unit/test-http'"
 AUTOMAKE_COUNTS = re.compile(r"^# (PASS|XFAIL|FAIL|XPASS|ERROR): +(\d+)$", re.MULTILINE)
@@ -72,24 +73,24 @@ class Run:
 
     def build(self, root: BuildRoot, thorough: bool) -> Result:
         root.copy_tree("check")
-        total = self.step("configure", lambda log: _status(root.run("/work", CONFIGURE, log)))
+        total = self.step("configure", lambda log: _status(root.run(CHECK, CONFIGURE, log)))
         total += self.step("compile", lambda log: self._make(root, f"-j{JOBS} all", log))
         total += self.step("unit-tests", lambda log: self._unit_tests(root, "", USER, log))
         total += self.step("unit-tests-of-root", lambda log: self._unit_tests(root, ROOTS_TESTS, "root", log))
         for target in ("check-format", "check-headers"):
             total += self.step(target, lambda log, target=target: self._make(root, target, log))
-        total += self.step("shellcheck", lambda log: _status(root.run("/work/check", _SHELLCHECK, log)))
+        total += self.step("shellcheck", lambda log: _status(root.run(CHECK, _SHELLCHECK, log)))
         if thorough:
             total += self.step("distcheck", lambda log: self._make(root, f"-j{JOBS} distcheck", log))
             total += self.step("package", lambda log: self._build_package(root, log))
         return total
 
     def _make(self, root: BuildRoot, target: str, log: Path) -> Result:
-        return _status(root.run("/work/check/build", f"make {target}", log))
+        return _status(root.run(f"{CHECK}/build", f"make {target}", log))
 
     def _unit_tests(self, root: BuildRoot, variables: str, user: str, log: Path) -> Result:
         script = f"make -j{JOBS} check {variables} || {{ cat test-suite.log; exit 1; }}"
-        status = root.run("/work/check/build", script, log, user=user)
+        status = root.run(f"{CHECK}/build", script, log, user=user)
         counts = {name: int(number) for name, number in AUTOMAKE_COUNTS.findall(log.read_text(errors="replace"))}
         failed = sum(counts.get(name, 0) for name in ("FAIL", "XPASS", "ERROR"))
         passed = counts.get("PASS", 0) + counts.get("XFAIL", 0)
@@ -104,8 +105,8 @@ class Run:
         return self.step(name, lambda log: self._service_tests(root, name, log))
 
     def _service_tests(self, root: BuildRoot, name: str, log: Path) -> Result:
-        report = f"/work/check/{name}.xml"
-        status = root.run("/work/check", f"{PYTEST} --junit-xml={report} --build=build tests/{name}", log,
+        report = f"{CHECK}/{name}.xml"
+        status = root.run(CHECK, f"{PYTEST} --junit-xml={report} --build=build tests/{name}", log,
                           user="root", folder=CACHE)
         result = _junit(root.root / report.lstrip("/"))
         ran = status == 0 and result.passed > 0

@@ -13,6 +13,8 @@ from machine import Machine
 Self = TypeVar("Self", bound="Terminal")
 
 PATIENCE = 90.0
+# what the ssh client in the machine keeps: its key and the hosts that it knows
+CLIENT = "/var/lib/ssh-client"
 # what terminals do not show: operating system commands and control sequences
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b\[[0-?]*[ -/]*[@-~]")
 _MARK = "=====8<====="
@@ -110,8 +112,9 @@ class Ssh(Terminal):
 
 def ssh_command(machine: Machine, user: str, *options: str) -> list[str]:
     known = machine.read("/etc/ssh/ssh_host_ed25519_key.pub").split()[:2]
-    machine.write("/root/.ssh/known_hosts", f"[127.0.0.1]:{machine.ssh_port} {' '.join(known)}\n")
+    machine.write(f"{CLIENT}/known_hosts", f"[127.0.0.1]:{machine.ssh_port} {' '.join(known)}\n")
     # of two values the client takes the first
-    settings = (*options, "PreferredAuthentications=keyboard-interactive", "HostKeyAlgorithms=ssh-ed25519")
+    settings = (*options, "PreferredAuthentications=keyboard-interactive", "HostKeyAlgorithms=ssh-ed25519",
+                f"UserKnownHostsFile={CLIENT}/known_hosts", f"IdentityFile={CLIENT}/key")
     return ["ssh", "-F", "none", "-p", str(machine.ssh_port), *(f"-o{setting}" for setting in settings),
             f"{user}@127.0.0.1"]
