@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pwd
@@ -11,24 +10,13 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
-KEYUTILS = ctypes.CDLL("libkeyutils.so.1", use_errno=True)
-KEYUTILS.keyctl_search.restype = ctypes.c_long
-KEYUTILS.keyctl_read.restype = ctypes.c_long
-USER_KEYRING = -4
+from output import Output
 
-
-def read_key(description: str) -> str | None:
-    """The key as a program of the calling user finds it."""
-    serial = KEYUTILS.keyctl_search(USER_KEYRING, b"user", description.encode(), 0)
-    buffer = ctypes.create_string_buffer(65536)
-    size = KEYUTILS.keyctl_read(serial, buffer, len(buffer)) if serial > 0 else -1
-    return buffer.raw[:size].decode() if size >= 0 else None
+READER = Path(__file__).resolve().parent / "reader.py"
 
 
 class ServiceManager:
@@ -37,6 +25,7 @@ class ServiceManager:
     def __init__(self, path: Path) -> None:
         self.store: dict[str, list[int]] = {}
         self.messages: list[str] = []
+        self.ready = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         path.chmod(0o777)
@@ -48,6 +37,8 @@ class ServiceManager:
             message = data.decode()
             self.messages.append(message)
             fields = dict(line.split("=", 1) for line in message.splitlines())
+            if fields.get("READY") == "1":
+                self.ready.set()
             if "FDSTORE" in fields:
                 self.store.setdefault(fields["FDNAME"], []).extend(fds)
                 continue
@@ -78,12 +69,13 @@ class Keeper:
              "--print-address"], stdout=subprocess.PIPE, text=True, user=self.uid, group=self.uid, extra_groups=[],
             env=self.environment)
         assert self.bus.stdout.readline()
-        self.log = open(self.folder / "log", "a+b")
+        self.log = Output()
         self.start()
         return self
 
     def start(self) -> None:
-        """With what is stored, as LISTEN_FDS."""
+        """With what is stored, as LISTEN_FDS. Returns when it says that it is ready, and so has its name."""
+        self.manager.ready.clear()
         stored = [(name, fd) for name, fds in self.manager.store.items() for fd in fds]
         environment = dict(self.environment)
         command = f"exec {self.build / 'oidc-keyringd'}"
@@ -92,8 +84,9 @@ class Keeper:
             moves = " ".join(f"{3 + i}<&{fd}" for i, (_, fd) in enumerate(stored))
             command = f"export LISTEN_PID=$$; exec {moves}; {command}"
         self.process = subprocess.Popen(["bash", "-c", command], env=environment, user=self.uid, group=self.uid,
-                                        extra_groups=[], pass_fds=[fd for _, fd in stored], stderr=self.log)
-        self.wait(lambda: self.busctl("status", "org.oidckeyring.Keyring1").returncode == 0)
+                                        extra_groups=[], pass_fds=[fd for _, fd in stored], stderr=subprocess.PIPE)
+        self._following = self.log.follow(self.process.stderr)
+        assert self.manager.ready.wait(15), self.log.text
 
     def kill(self) -> None:
         self.process.kill()
@@ -109,16 +102,13 @@ class Keeper:
             self.stop()
         self.bus.terminate()
         self.bus.wait()
-        self.log.close()
-        subprocess.run(["/usr/bin/python3", "-B", __file__, "oidc:corp"], user=self.uid, check=True)
+        self._following.join()
+        subprocess.run(["/usr/bin/python3", "-B", READER, "oidc:corp"], user=self.uid, check=True)
         subprocess.run(["rm", "-rf", self.folder], check=True)
 
     def run(self, *argv: object, check: bool = False) -> subprocess.CompletedProcess:
         return subprocess.run(list(map(str, argv)), env=self.environment, user=self.uid, group=self.uid,
                               extra_groups=[], text=True, capture_output=True, check=check)
-
-    def busctl(self, *argv: str) -> subprocess.CompletedProcess:
-        return self.run("busctl", "--user", *argv)
 
     def cli(self, *argv: str) -> subprocess.CompletedProcess:
         return self.run(self.build / "oidc-keyring", *argv)
@@ -136,48 +126,30 @@ class Keeper:
 
     def reader(self, seconds: float) -> subprocess.Popen:
         """A program of the user that reads the token 100 times a second; prints [token, first, last] and gaps."""
-        return subprocess.Popen(["/usr/bin/python3", "-B", __file__, "oidc:corp", str(seconds)], user=self.uid,
+        return subprocess.Popen(["/usr/bin/python3", "-B", READER, "oidc:corp", str(seconds)], user=self.uid,
                                 group=self.uid, extra_groups=[], text=True, stdout=subprocess.PIPE)
 
     def token(self) -> str | None:
         seen = json.loads(self.reader(0).communicate()[0])
         return seen["tokens"][0][0] if seen["tokens"] else None
 
-    def wait(self, condition, timeout: float = 15) -> None:
-        end = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < end, self.text()
-            time.sleep(0.05)
-
-    def text(self) -> str:
-        return (self.folder / "log").read_text()
+    def wait_for_state(self, state: str) -> None:
+        """Asks again with every signal of the daemon's."""
+        signals = Output()
+        monitor = subprocess.Popen(
+            ["busctl", "--user", "--match=type='signal',path_namespace='/org/oidckeyring/Keyring1'", "monitor"],
+            env=self.environment, user=self.uid, group=self.uid, extra_groups=[], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        assert b"Monitoring" in monitor.stderr.readline()  # from here on it misses none
+        following = signals.follow(monitor.stdout)
+        try:
+            signals.wait_until(lambda: self.account()["state"] == state)
+        finally:
+            monitor.terminate()
+            monitor.wait()
+            monitor.stderr.close()
+            following.join()
 
     def proc(self, name: str, pattern: str) -> int:
         text = Path(f"/proc/{self.process.pid}/{name}").read_text()
         return sum(map(int, re.findall(pattern, text, re.MULTILINE)))
-
-
-def clear_key(description: str) -> None:
-    serial = KEYUTILS.keyctl_search(USER_KEYRING, b"user", description.encode(), 0)
-    if serial > 0:
-        KEYUTILS.keyctl_unlink(serial, USER_KEYRING)
-
-
-def main() -> None:
-    if len(sys.argv) == 2:
-        return clear_key(sys.argv[1])
-    seen: dict[str, list[float]] = {}
-    gaps, end = 0, time.time() + float(sys.argv[2])
-    while True:
-        token, now = read_key(sys.argv[1]), time.time()
-        gaps += token is None
-        if token:
-            seen.setdefault(token, [now, now])[1] = now
-        if now >= end:
-            break
-        time.sleep(0.01)
-    print(json.dumps({"tokens": [[token, *times] for token, times in seen.items()], "gaps": gaps}))
-
-
-if __name__ == "__main__":
-    main()

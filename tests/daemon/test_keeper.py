@@ -14,10 +14,6 @@ IDLE_SECONDS = 10
 PSS_BAR_KB = 1024
 
 
-def state_is(keeper: Keeper, state: str) -> None:
-    keeper.wait(lambda: keeper.account()["state"] == state)
-
-
 def test_login_and_token(keeper: Keeper, idp: Provider) -> None:
     keeper.log_in()
     token = keeper.token()
@@ -85,10 +81,10 @@ def test_killed_while_refreshing(keeper: Keeper, idp: Provider) -> None:
     idp.fault("token_refresh", "delay", delay_ms=1500)
     caller = subprocess.Popen([keeper.build / "oidc-keyring", "refresh"], env=keeper.environment, user=keeper.uid,
                               stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
+    idp.wait("token_refresh", at_least=1)
     keeper.kill()
     assert caller.wait() != 0
-    time.sleep(2)
+    keeper.gateway.log.wait("Refresh for")  # the answer came, and there was nobody to give it to
     keeper.start()
     assert keeper.account()["renewals"] == 0
     assert keeper.cli("refresh").returncode == 0 and keeper.account()["renewals"] == 1
@@ -105,7 +101,7 @@ def test_provider_away(keeper: Keeper, idp: Provider) -> None:
     assert account["state"] == "offline" and account["last_error"] and keeper.token() == token
     assert keeper.cli("token").stdout == token + "\n"
     idp.up()
-    state_is(keeper, "fresh")
+    keeper.wait_for_state("fresh")
     assert keeper.account()["last_error"] == "" and keeper.token() != token
 
 
@@ -116,7 +112,7 @@ def test_gateway_away(keeper: Keeper) -> None:
     assert done.returncode == 5 and "gateway" in done.stderr
     assert keeper.account()["state"] == "offline"
     keeper.gateway.start()
-    state_is(keeper, "fresh")
+    keeper.wait_for_state("fresh")
 
 
 def test_login_ended_by_the_provider(keeper: Keeper, idp: Provider) -> None:
@@ -180,7 +176,7 @@ def test_idle(keeper: Keeper) -> None:
     keeper.log_in()
     keeper.cli("refresh")
     keeper.cli("status")
-    time.sleep(1)
+    time.sleep(1)  # nothing tells that a process has gone to sleep
     switches = keeper.proc("status", r"^\w*voluntary_ctxt_switches:\s+(\d+)")
     time.sleep(IDLE_SECONDS)
     assert keeper.proc("status", r"^\w*voluntary_ctxt_switches:\s+(\d+)") == switches
@@ -192,4 +188,4 @@ def test_nothing_secret_is_told(keeper: Keeper, idp: Provider) -> None:
     keeper.cli("refresh")
     token = keeper.token()
     keeper.cli("logout")
-    assert token not in keeper.text() + "".join(keeper.manager.messages)
+    assert token not in keeper.log.text + "".join(keeper.manager.messages)

@@ -8,10 +8,13 @@ import os
 import queue
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 from pathlib import Path
+
+from output import Output
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -114,11 +117,11 @@ class Gateway:
     def __enter__(self) -> Gateway:
         self.folder = Path(tempfile.mkdtemp(prefix="oidc-keyring-gateway."))
         self.folder.chmod(0o755)
-        socket = self.folder / "bus"
+        bus_path = self.folder / "bus"
         policy = (Path(__file__).parents[2] / "gateway/org.oidckeyring.Gateway1.conf").read_text()
         (self.folder / "policy.conf").write_text(policy.replace('user="oidc-keyring"', 'user="root"'))
-        (self.folder / "bus.conf").write_text(BUS_CONFIG.format(path=socket, policy=self.folder / "policy.conf"))
-        self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={socket}",
+        (self.folder / "bus.conf").write_text(BUS_CONFIG.format(path=bus_path, policy=self.folder / "policy.conf"))
+        self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus_path}",
                                 CREDENTIALS_DIRECTORY=str(self.folder / "credentials"))
         (self.folder / "credentials").mkdir()
         if self._secret:
@@ -129,6 +132,7 @@ class Gateway:
                                 "--print-address"], stdout=subprocess.PIPE, text=True)
         self._processes.append(bus)
         assert bus.stdout.readline()
+        self.log = Output()
         self.start()
         return self
 
@@ -137,23 +141,19 @@ class Gateway:
             issuer=issuer or self.idp.issuer, client_id=self._client_id, ca_file=self.idp.ca_file, more=more))
 
     def start(self) -> None:
+        """Returns when it says that it is ready, and so has its name."""
         wrapper = os.environ.get("GATEWAY_WRAPPER", "").split()
-        self.log = open(self.folder / "log", "a+b")
-        self.process = subprocess.Popen(
-            [*wrapper, self.build / "oidc-keyring-gateway", f"--root={self.folder}", *self.options],
-            env=self.environment, stderr=self.log)
-        self._processes.append(self.process)
-        self.wait_for_name()
-
-    def wait_for_name(self) -> None:
-        """Calls answer only once somebody owns the name."""
-        for _ in range(200):
-            if subprocess.run(["busctl", "--system", "status", "org.oidckeyring.Gateway1"], env=self.environment,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
-                return
-            assert self.process.poll() is None, self.log_text()
-            threading.Event().wait(0.05)
-        raise TimeoutError("the gateway did not take its name")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+            path = self.folder / f"notify.{len(self._processes)}"
+            notifications.bind(str(path))
+            notifications.settimeout(15)
+            self.process = subprocess.Popen(
+                [*wrapper, self.build / "oidc-keyring-gateway", f"--root={self.folder}", *self.options],
+                env=self.environment | {"NOTIFY_SOCKET": str(path)}, stderr=subprocess.PIPE)
+            self._processes.append(self.process)
+            self._following = self.log.follow(self.process.stderr)
+            while b"READY=1" not in notifications.recv(4096):
+                pass
 
     def processor_ticks(self) -> int:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -168,9 +168,6 @@ class Gateway:
         self._callers.append(caller)
         return caller
 
-    def log_text(self) -> str:
-        return (self.folder / "log").read_text()
-
     def __exit__(self, *_: object) -> None:
         for caller in self._callers:
             caller.close()
@@ -178,7 +175,6 @@ class Gateway:
             if process.poll() is None:
                 process.terminate()
                 process.wait(50)
-        self.log.close()
-        log = self.log_text()
+        self._following.join()
         shutil.rmtree(self.folder)
-        assert self.process.returncode == 0, log
+        assert self.process.returncode == 0, self.log.text

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""What a program writes, followed as it comes, so that a test can wait for it."""
+
+from __future__ import annotations
+
+import threading
+from typing import BinaryIO, Callable
+
+
+class Output:
+    """Of one program after the other; `text` is all of it so far."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+
+    def follow(self, stream: BinaryIO) -> threading.Thread:
+        """Until its end; the thread has ended then, too."""
+        thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        thread.start()
+        return thread
+
+    def _read(self, stream: BinaryIO) -> None:
+        for line in stream:
+            with self._changed:
+                self._lines.append(line.decode(errors="replace"))
+                self._changed.notify_all()
+        stream.close()
+
+    @property
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 15) -> None:
+        """Asks now, and again with every line that comes."""
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout), self.text
+
+    def wait(self, text: str, timeout: float = 15) -> None:
+        self.wait_until(lambda: text in self.text, timeout)
