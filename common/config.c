@@ -12,11 +12,10 @@
 #include <sys/stat.h>
 
 #include "common/grant.h"
-#include "common/parse.h"
+#include "common/provider-key.h"
 
 #define CONFIG_NAME "oidc-keyring"
 #define PROVIDER_SECTION "provider "
-#define DEFAULT_ALGS "RS256 PS256 ES256 ES384 ES512 EdDSA"
 
 static inline econf_file *econf_file_free(econf_file *file) {
         econf_freeFile(file);
@@ -30,13 +29,6 @@ static inline econf_ext_value *ext_value_free(econf_ext_value *value) {
 }
 DEFINE_CLEANUP(econf_ext_value, ext_value_free);
 
-static inline char **strv_free(char **strv) {
-        for (char **s = strv; s && *s; s++)
-                free(*s);
-        free(strv);
-        return NULL;
-}
-
 static inline void econf_arrayp(char ***array) {
         if (*array)
                 econf_freeArray(*array);
@@ -47,174 +39,16 @@ static inline void closedirp(DIR **dir) {
                 (void)closedir(*dir);
 }
 
-/* What a key's value turns into. Each parser returns NULL, or what is wrong with the value. */
-typedef const char *(*ConfigParser)(const char *value, void *field);
-
-static const char *config_text(const char *value, void *field) {
-        char *copy;
-
-        if (!*value)
-                return "a value is missing";
-        for (const char *p = value; *p; p++)
-                if ((unsigned char)*p < ' ' || *p == 0x7f)
-                        return "control characters are not allowed";
-        copy = strdup(value);
-        if (!copy)
-                return "out of memory";
-        free(*(char **)field);
-        *(char **)field = copy;
-        return NULL;
-}
-
-static const char *config_words(const char *value, void *field) {
-        _cleanup_free_ char *copy = strdup(value);
-        char **words, *state = NULL;
-        size_t n = 0;
-
-        words = calloc(strlen(value) / 2 + 2, sizeof(*words));
-        if (!copy || !words) {
-                free(words);
-                return "out of memory";
-        }
-        for (char *w = strtok_r(copy, " \t,", &state); w; w = strtok_r(NULL, " \t,", &state)) {
-                words[n] = strdup(w);
-                if (!words[n++]) {
-                        strv_free(words);
-                        return "out of memory";
-                }
-        }
-        strv_free(*(char ***)field);
-        *(char ***)field = words;
-        return n == 0 ? "a value is missing" : NULL;
-}
-
-static bool alg_is_verified(const char *alg) {
-        static const char *const algs[] = {"RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"};
-
-        for (size_t i = 0; i < ELEMENTSOF(algs); i++)
-                if (streq(algs[i], alg))
-                        return true;
-        return false;
-}
-
-static const char *config_algs(const char *value, void *field) {
-        const char *problem = config_words(value, field);
-
-        for (char **alg = problem ? NULL : *(char ***)field; alg && *alg; alg++)
-                if (!alg_is_verified(*alg))
-                        return "only " DEFAULT_ALGS " are verified";
-        return problem;
-}
-
-static const char *config_scope(const char *value, void *field) {
-        _cleanup_free_ char *copy = strdup(value);
-        char *state = NULL;
-        bool openid = false;
-
-        if (!copy)
-                return "out of memory";
-        for (char *w = strtok_r(copy, " ", &state); w; w = strtok_r(NULL, " ", &state))
-                openid = openid || streq(w, "openid");
-        return openid ? config_text(value, field)
-                      : "it must contain openid: without an ID token nobody can be logged in";
-}
-
-static const char *config_path(const char *value, void *field) {
-        return *value == '/' ? config_text(value, field) : "an absolute path is needed";
-}
-
-static const char *config_truth(const char *value, void *field) {
-        return parse_bool(value, field) < 0 ? "yes or no is needed" : NULL;
-}
-
-static const char *config_number(const char *value, void *field, uint64_t min, uint64_t max,
-                                 const char *problem) {
-        return parse_u64(value, min, max, field) < 0 ? problem : NULL;
-}
-
-static const char *config_min_uid(const char *value, void *field) {
-        return config_number(value, field, 1, UINT32_MAX - 1,
-                             "a user id from 1 up is needed: root cannot be allowed");
-}
-
-static const char *config_percent(const char *value, void *field) {
-        return config_number(value, field, 1, 99, "a percentage from 1 to 99 is needed");
-}
-
-static const char *config_grace(const char *value, void *field) {
-        return config_number(value, field, 0, 600, "seconds from 0 to 600 are needed");
-}
-
-static const char *config_client_auth(const char *value, void *field) {
-        static const char *const names[_CLIENT_AUTH_MAX] = {
-                [CLIENT_AUTH_NONE] = "none",
-                [CLIENT_AUTH_SECRET_BASIC] = "client_secret_basic",
-                [CLIENT_AUTH_SECRET_POST] = "client_secret_post",
-        };
-
-        for (ClientAuth auth = 0; auth < _CLIENT_AUTH_MAX; auth++)
-                if (streq(value, names[auth])) {
-                        *(ClientAuth *)field = auth;
-                        return NULL;
-                }
-        return "none, client_secret_basic or client_secret_post is needed";
-}
-
-/* Every key of a provider section; docs/oidc-keyring.conf.5 says what they mean. */
-static const struct ConfigKey {
-        const char *name;
-        ConfigParser parser;
-        size_t offset;
-        const char *default_value; /* NULL: none */
-} provider_keys[] = {
-        {"issuer", config_text, offsetof(ProviderConfig, issuer), NULL},
-        {"client_id", config_text, offsetof(ProviderConfig, client_id), NULL},
-        {"scope", config_scope, offsetof(ProviderConfig, scope), "openid profile offline_access"},
-        {"user_claim", config_text, offsetof(ProviderConfig, user_claim), "preferred_username"},
-        {"strip_domain", config_text, offsetof(ProviderConfig, strip_domain), NULL},
-        {"allow_users", config_words, offsetof(ProviderConfig, allow_users), NULL},
-        {"min_uid", config_min_uid, offsetof(ProviderConfig, min_uid), "1000"},
-        {"id_token_algs", config_algs, offsetof(ProviderConfig, id_token_algs), DEFAULT_ALGS},
-        {"resource", config_text, offsetof(ProviderConfig, resource), NULL},
-        {"audience", config_text, offsetof(ProviderConfig, audience), NULL},
-        {"client_auth", config_client_auth, offsetof(ProviderConfig, client_auth), "none"},
-        {"ca_file", config_path, offsetof(ProviderConfig, ca_file), NULL},
-        {"proxy", config_text, offsetof(ProviderConfig, proxy), NULL},
-        {"require_offline_access", config_truth, offsetof(ProviderConfig, require_offline_access),
-         "yes"},
-        {"refresh_at", config_percent, offsetof(ProviderConfig, refresh_at), "75"},
-        {"rotation_grace", config_grace, offsetof(ProviderConfig, rotation_grace_sec), "60"},
-        {"keep_on_logout", config_truth, offsetof(ProviderConfig, keep_on_logout), "no"},
-        {"allow_loopback_http", config_truth, offsetof(ProviderConfig, allow_loopback_http), "no"},
-};
-
-static const struct ConfigKey *provider_key(const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(provider_keys); i++)
-                if (streq(provider_keys[i].name, name))
-                        return &provider_keys[i];
-        return NULL;
-}
-
-static void provider_config_done(ProviderConfig *provider) {
+static void provider_done(ProviderConfig *provider) {
         free(provider->name);
-        free(provider->issuer);
-        free(provider->client_id);
-        free(provider->scope);
-        free(provider->user_claim);
-        free(provider->strip_domain);
-        strv_free(provider->allow_users);
-        strv_free(provider->id_token_algs);
-        free(provider->resource);
-        free(provider->audience);
-        free(provider->ca_file);
-        free(provider->proxy);
+        provider_keys_done(provider);
 }
 
 Config *config_free(Config *config) {
         if (!config)
                 return NULL;
         for (size_t i = 0; i < config->n_providers; i++)
-                provider_config_done(&config->providers[i]);
+                provider_done(&config->providers[i]);
         free(config->providers);
         free(config);
         return NULL;
@@ -232,15 +66,6 @@ static int _printf_(2, 3) config_problem(char **ret_error, const char *format, .
         return -EINVAL;
 }
 
-static const char *provider_set(ProviderConfig *provider, const struct ConfigKey *key,
-                                const char *value) {
-        if (strlen(value) > CONFIG_VALUE_MAX)
-                return "the value is too long";
-        if (strchr(value, '\n')) /* libeconf takes a line without '=' for more of the value */
-                return "this line is not \"key = value\"";
-        return key->parser(value, (char *)provider + key->offset);
-}
-
 bool url_is_loopback_http(const char *url) {
         static const char *const hosts[] = {"http://127.0.0.1", "http://[::1]", "http://localhost"};
 
@@ -253,28 +78,11 @@ bool url_is_loopback_http(const char *url) {
         return false;
 }
 
-/* What no single key can say. */
-static const char *provider_check(const ProviderConfig *provider) {
-        if (!provider->issuer)
-                return "the key issuer is missing";
-        if (!provider->client_id)
-                return "the key client_id is missing";
-        if (strncmp(provider->issuer, "https://", strlen("https://")) == 0)
-                return NULL;
-        if (!url_is_loopback_http(provider->issuer))
-                return "issuer must begin with https://";
-        if (!provider->allow_loopback_http)
-                return "issuer must begin with https:// (http to this host itself needs "
-                       "allow_loopback_http = yes)";
-        return NULL;
-}
-
 /* One key of one section, with the place where it was read for the message. */
 static int provider_read_key(econf_file *file, const char *section, const char *name,
                              ProviderConfig *provider, char **ret_error) {
         _cleanup_(ext_value_freep) econf_ext_value *where = NULL;
         _cleanup_free_ char *value = NULL;
-        const struct ConfigKey *key = provider_key(name);
         const char *problem = NULL;
         econf_err e;
 
@@ -284,27 +92,12 @@ static int provider_read_key(econf_file *file, const char *section, const char *
         e = econf_getStringValue(file, section, name, &value);
         if (e != ECONF_SUCCESS && e != ECONF_KEY_HAS_NULL_VALUE)
                 problem = econf_errString(e);
-        if (!key)
-                problem = "there is no such key";
         if (!problem)
-                problem = provider_set(provider, key, value ? value : "");
+                problem = provider_key_set(provider, name, value ? value : "");
         if (problem)
                 return config_problem(ret_error, "%s:%llu: %s: %s",
                                       where->file ? where->file : "[" PROVIDER_SECTION "...]",
                                       (unsigned long long)where->line_number, name, problem);
-        return 0;
-}
-
-static int provider_defaults(ProviderConfig *provider, char **ret_error) {
-        for (size_t i = 0; i < ELEMENTSOF(provider_keys); i++) {
-                const char *problem;
-
-                if (!provider_keys[i].default_value)
-                        continue;
-                problem = provider_set(provider, &provider_keys[i], provider_keys[i].default_value);
-                if (problem)
-                        return config_problem(ret_error, "%s: %s", provider_keys[i].name, problem);
-        }
         return 0;
 }
 
@@ -323,9 +116,9 @@ static int provider_read(econf_file *file, const char *section, ProviderConfig *
                                       "[%s]: a provider's name is 1 to 32 of a-z, 0-9, '-' and "
                                       "'_', and begins with a letter",
                                       section);
-        r = provider_defaults(provider, ret_error);
-        if (r < 0)
-                return r;
+        problem = provider_keys_set_defaults(provider);
+        if (problem)
+                return config_problem(ret_error, "[%s]: %s", section, problem);
         if (econf_getKeys(file, section, &n_keys, &keys) != ECONF_SUCCESS)
                 n_keys = 0;
         for (size_t i = 0; i < n_keys; i++) {
@@ -337,7 +130,7 @@ static int provider_read(econf_file *file, const char *section, ProviderConfig *
                 if (r < 0)
                         return r;
         }
-        problem = provider_check(provider);
+        problem = provider_keys_check(provider);
         return problem ? config_problem(ret_error, "[%s]: %s", section, problem) : 0;
 }
 

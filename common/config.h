@@ -2,7 +2,7 @@
 #pragma once
 
 /* Config: /etc/oidc-keyring.conf with its drop-ins, read by libeconf and checked here key by key.
- * docs/oidc-keyring.conf.5 documents every key; the table in config.c is what it documents.
+ * docs/oidc-keyring.conf.5 documents every key; the table in provider-key.c is what it documents.
  * Anything unknown or malformed is an error that names file, line and key: a login must not go on
  * under a policy that the administrator did not write. */
 
@@ -19,6 +19,8 @@ typedef enum ClientAuth {
         CLIENT_AUTH_NONE,
         CLIENT_AUTH_SECRET_BASIC,
         CLIENT_AUTH_SECRET_POST,
+        CLIENT_AUTH_PRIVATE_KEY_JWT, /* OpenID Connect Core 9, RFC 7523 */
+        CLIENT_AUTH_TLS,             /* RFC 8705 2, a certificate of a CA or a self-signed one */
         _CLIENT_AUTH_MAX,
 } ClientAuth;
 
@@ -26,19 +28,31 @@ typedef struct ProviderConfig {
         char *name; /* "corp" of "[provider corp]", also the account's name */
         char *issuer;
         char *client_id;
+        char *client_key_id;             /* `kid` of a client assertion; or NULL */
+        char *client_assertion_audience; /* or NULL: the issuer */
         char *scope;
-        char *user_claim;
-        char *strip_domain;   /* "@example.com" is cut off the end of the claim; or NULL */
-        char **allow_users;   /* NULL-terminated; NULL: every user of min_uid and above */
-        char **id_token_algs; /* NULL-terminated subset of what the gateway verifies */
         char *resource;       /* RFC 8707; or NULL */
         char *audience;       /* the non-standard `audience` parameter; or NULL */
-        char *ca_file;        /* or NULL: the system's certificates */
-        char *proxy;          /* or NULL */
+        char *user_claim;     /* without user_map: what is compared with the local user's name */
+        char *strip_domain;   /* "@example.com" is cut off the end of the claim; or NULL */
+        char *user_map;       /* path of the file that alone says who is whom; or NULL */
+        char **allow_users;   /* NULL-terminated; NULL: every user of min_uid and above */
+        char **allow_groups;  /* NULL-terminated, one of which groups_claim has; or NULL */
+        char *groups_claim;   /* a claim that is a string or an array of strings */
+        char **require_claim; /* NULL-terminated "CLAIM=VALUE", all of which hold; or NULL */
+        char **acr_values;    /* NULL-terminated, one of which `acr` is; or NULL */
+        char **id_token_algs; /* NULL-terminated subset of what the gateway verifies */
+        char **verification_hosts; /* NULL-terminated, where codes may be approved; NULL: any */
+        char *ca_file;             /* or NULL: the system's certificates */
+        char *proxy;               /* or NULL */
         ClientAuth client_auth;
-        uint64_t min_uid; /* at least 1: root cannot be allowed */
+        uint64_t min_uid;     /* at least 1: root cannot be allowed */
+        uint64_t max_age_sec; /* since the person authenticated at the provider; 0: any */
         uint64_t refresh_at;
         uint64_t rotation_grace_sec;
+        bool ignore_case; /* of ASCII letters, in user_claim */
+        bool bind_subject;
+        bool userinfo; /* claims that the ID token lacks are asked for at the UserInfo endpoint */
         bool require_offline_access;
         bool keep_on_logout;
         bool allow_loopback_http;

@@ -48,6 +48,14 @@ static inline void closep(int *fd) {
 #define _cleanup_free_ _cleanup_(freep)
 #define _cleanup_close_ _cleanup_(closep)
 
+/* A NULL-terminated array of strings, and them. */
+static inline char **strv_free(char **strv) {
+        for (char **s = strv; s && *s; s++)
+                free(*s);
+        free(strv);
+        return NULL;
+}
+
 static inline int streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }

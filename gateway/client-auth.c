@@ -54,6 +54,9 @@ int client_auth_load(const ProviderConfig *config, const char *directory, Secret
                 *ret = NULL;
                 return 0;
         }
+        if (config->client_auth != CLIENT_AUTH_SECRET_BASIC &&
+            config->client_auth != CLIENT_AUTH_SECRET_POST)
+                return -EOPNOTSUPP;
         if (!directory)
                 return -ENOENT;
 

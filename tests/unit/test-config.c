@@ -82,8 +82,31 @@ static void test_values(void) {
         assert(streq(p->id_token_algs[0], "ES384") && !p->id_token_algs[1]);
         assert(p->client_auth == CLIENT_AUTH_SECRET_BASIC);
         assert(streq(p->resource, "https://api.example.com/"));
+        assert(!p->max_age_sec && p->bind_subject && !p->userinfo && !p->ignore_case);
+        assert(streq(p->groups_claim, "groups") && !p->allow_groups && !p->require_claim);
         assert(!config_provider(config, "")); /* two: one has to be named */
         assert(config_provider(config, "second")->allow_loopback_http);
+}
+
+static void test_who_is_let_in(void) {
+        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_free_ char *error = NULL;
+        const ProviderConfig *p;
+
+        write_file("etc/oidc-keyring.conf",
+                   SMALLEST "client_auth = client_secret_post\nid_token_algs = HS256\n"
+                            "user_map = /etc/oidc-keyring/users\nbind_subject = no\n"
+                            "userinfo = yes\nallow_groups = staff, admins\ngroups_claim = roles\n"
+                            "require_claim = email_verified=true a=b=c\nacr_values = gold\n"
+                            "max_age = 3600\nverification_hosts = id.example.com\n");
+        assert(config_load(root, &config, &error) == 0 && !error);
+        p = config_provider(config, "corp");
+        assert(p->client_auth == CLIENT_AUTH_SECRET_POST && streq(p->id_token_algs[0], "HS256"));
+        assert(streq(p->user_map, "/etc/oidc-keyring/users") && !p->bind_subject && p->userinfo);
+        assert(streq(p->allow_groups[1], "admins") && streq(p->groups_claim, "roles"));
+        assert(streq(p->require_claim[1], "a=b=c") && !p->require_claim[2]);
+        assert(streq(p->acr_values[0], "gold") && p->max_age_sec == 3600);
+        assert(streq(p->verification_hosts[0], "id.example.com") && !p->verification_hosts[1]);
 }
 
 /* As it is installed: nobody is managed, and nothing is wrong. */
@@ -152,7 +175,19 @@ static void test_refusals(void) {
                 {SMALLEST "scope = profile\n", ":4: scope: it must contain openid"},
                 {SMALLEST "scope = openidx\n", ":4: scope: it must contain openid"},
                 {SMALLEST "id_token_algs = RS256 none\n", ":4: id_token_algs: only RS256"},
-                {SMALLEST "id_token_algs = HS256\n", ":4: id_token_algs: only RS256"},
+                {SMALLEST "id_token_algs = RS\n", ":4: id_token_algs: only RS256"},
+                {SMALLEST "id_token_algs = RS256 HS256\n", "HS256 HS384 HS512 need a client sec"},
+                {SMALLEST "id_token_algs = HS256\nclient_auth = private_key_jwt\n",
+                 "HS256 HS384 HS512 need a client secret"},
+                {SMALLEST "max_age = 0\n", ":4: max_age: seconds from 1"},
+                {SMALLEST "require_claim = department\n", ":4: require_claim: each has to be CL"},
+                {SMALLEST "require_claim = =x\n", ":4: require_claim: each has to be CLAIM=VALUE"},
+                {SMALLEST "require_claim = a=b c=\n", ":4: require_claim: each has to be CLAIM="},
+                {SMALLEST "user_map = users\n", ":4: user_map: an absolute path"},
+                {SMALLEST "user_map = /x\nstrip_domain = @x\n", "user_map and strip_domain excl"},
+                {SMALLEST "user_map = /x\nignore_case = yes\n", "user_map and ignore_case excl"},
+                {SMALLEST "client_key_id = k\n", "client_key_id is for client_auth = private_k"},
+                {SMALLEST "client_assertion_audience = a\n", "client_assertion_audience is for"},
                 {SMALLEST "id_token_algs = S256\n", ":4: id_token_algs: only RS256"},
                 {SMALLEST "client_auth = password\n", ":4: client_auth: none, client_secret"},
                 {SMALLEST "ca_file = ca.pem\n", ":4: ca_file: an absolute path"},
@@ -208,6 +243,7 @@ int main(void) {
         test_no_section();
         test_unreadable();
         test_values();
+        test_who_is_let_in();
         test_drop_ins();
         test_refusals();
         test_loopback_urls();
