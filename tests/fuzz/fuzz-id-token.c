@@ -9,8 +9,9 @@
 #include "gateway/id-token.h"
 #include "tests/unit/jose.h"
 
-/* The input twice: as a whole token, which nobody signed, so that it must not verify; and as the
- * claims of one that is signed, because a fuzzer cannot get past the signature. */
+/* The input as a whole token, which nobody signed, so that it must not verify; as the claims of one
+ * that is signed, because a fuzzer cannot get past the signature; and, where it has two lines, as
+ * header and claims of one that is. */
 
 static JoseKey key;
 static Jwks *jwks;
@@ -45,17 +46,26 @@ static int verify(const void *bytes, size_t size, IdToken **ret) {
         return r;
 }
 
+static void verify_signed(const void *header, size_t header_size, const void *claims,
+                          size_t claims_size) {
+        _cleanup_free_ char *token =
+                jose_sign_bytes(&key, header, header_size, claims, claims_size);
+        _cleanup_(id_token_freep) IdToken *id_token = NULL;
+
+        if (verify(token, strlen(token), &id_token) == 0)
+                assert(display_text_is_plain(id_token_subject(id_token), 255));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        _cleanup_(id_token_freep) IdToken *forged = NULL, *id_token = NULL;
-        _cleanup_free_ char *claims = NULL, *token = NULL;
+        static const char header[] = "{\"alg\":\"ES256\",\"kid\":\"k\"}";
+        const uint8_t *line = size > 0 ? memchr(data, '\n', size) : NULL;
+        _cleanup_(id_token_freep) IdToken *forged = NULL;
 
         set_up();
         assert(verify(data, size, &forged) != 0);
-
-        claims = strndup((const char *)data, size);
-        assert(claims);
-        token = jose_sign(&key, "{\"alg\":\"ES256\",\"kid\":\"k\"}", claims);
-        if (verify(token, strlen(token), &id_token) == 0)
-                assert(display_text_is_plain(id_token_subject(id_token), 255));
+        verify_signed(header, strlen(header), data, size);
+        if (line)
+                verify_signed(data, (size_t)(line - data), line + 1,
+                              size - (size_t)(line + 1 - data));
         return 0;
 }

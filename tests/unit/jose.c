@@ -150,9 +150,10 @@ unsigned char *jose_signature(const JoseKey *key, const void *input, size_t size
                                : signature;
 }
 
-char *jose_sign(const JoseKey *key, const char *header, const char *payload) {
-        _cleanup_free_ char *h = jose_base64url(header, strlen(header));
-        _cleanup_free_ char *p = jose_base64url(payload, strlen(payload));
+char *jose_sign_bytes(const JoseKey *key, const void *header, size_t header_size,
+                      const void *payload, size_t payload_size) {
+        _cleanup_free_ char *h = jose_base64url(header, header_size);
+        _cleanup_free_ char *p = jose_base64url(payload, payload_size);
         _cleanup_free_ char *input = NULL, *s = NULL;
         _cleanup_free_ unsigned char *signature = NULL;
         char *token = NULL;
@@ -163,4 +164,8 @@ char *jose_sign(const JoseKey *key, const char *header, const char *payload) {
         s = jose_base64url(signature, size);
         assert(asprintf(&token, "%s.%s", input, s) > 0);
         return token;
+}
+
+char *jose_sign(const JoseKey *key, const char *header, const char *payload) {
+        return jose_sign_bytes(key, header, strlen(header), payload, strlen(payload));
 }

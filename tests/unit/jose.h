@@ -27,3 +27,6 @@ unsigned char *jose_signature(const JoseKey *key, const void *input, size_t size
 
 /* "header.payload.signature"; the caller frees it. */
 char *jose_sign(const JoseKey *key, const char *header, const char *payload);
+/* The same of bytes that need not be text. */
+char *jose_sign_bytes(const JoseKey *key, const void *header, size_t header_size,
+                      const void *payload, size_t payload_size);
