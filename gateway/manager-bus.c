@@ -268,7 +268,20 @@ static int method_check_account(sd_bus_message *message, void *userdata, sd_bus_
                                           verdict == POLICY_ALLOWED ? "allowed" : "unmanaged");
 }
 
-/* Refresh, Revoke */
+/* Refresh, Revoke: a grant comes in, which stays the message's, and the answer is given later. */
+
+static int read_grant_call(sd_bus_message *message, Manager *manager, uid_t *ret_caller,
+                           int *ret_fd, PendingCall **ret) {
+        int r;
+
+        r = sd_bus_message_read(message, "h", ret_fd);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, ret_caller);
+        if (r < 0)
+                return r;
+        return pending_call_new(message, manager, ret);
+}
 
 static void on_refreshed(int result, const Grant *grant, void *userdata) {
         _cleanup_(pending_call_freep) PendingCall *call = userdata;
@@ -282,22 +295,15 @@ static void on_refreshed(int result, const Grant *grant, void *userdata) {
 }
 
 static int method_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        Manager *manager = userdata;
         PendingCall *call;
         uid_t caller;
         int fd, r;
 
         (void)error;
-        r = sd_bus_message_read(message, "h", &fd);
+        r = read_grant_call(message, userdata, &caller, &fd, &call);
         if (r < 0)
                 return r;
-        r = caller_of(message, manager, &caller);
-        if (r < 0)
-                return r;
-        r = pending_call_new(message, manager, &call);
-        if (r < 0)
-                return r;
-        manager_refresh(manager, caller, fd, on_refreshed, call);
+        manager_refresh(call->manager, caller, fd, on_refreshed, call);
         return 1;
 }
 
@@ -311,22 +317,15 @@ static void on_revoked(int result, void *userdata) {
 }
 
 static int method_revoke(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        Manager *manager = userdata;
         PendingCall *call;
         uid_t caller;
         int fd, r;
 
         (void)error;
-        r = sd_bus_message_read(message, "h", &fd);
+        r = read_grant_call(message, userdata, &caller, &fd, &call);
         if (r < 0)
                 return r;
-        r = caller_of(message, manager, &caller);
-        if (r < 0)
-                return r;
-        r = pending_call_new(message, manager, &call);
-        if (r < 0)
-                return r;
-        manager_revoke(manager, caller, fd, on_revoked, call);
+        manager_revoke(call->manager, caller, fd, on_revoked, call);
         return 1;
 }
 
