@@ -388,27 +388,18 @@ static int method_check(sd_bus_message *message, void *userdata, sd_bus_error *e
         return 1;
 }
 
-static int property_version(sd_bus *bus, const char *path, const char *interface,
-                            const char *property, sd_bus_message *reply, void *userdata,
-                            sd_bus_error *error) {
-        (void)bus;
-        (void)path;
-        (void)interface;
-        (void)property;
-        (void)userdata;
-        (void)error;
-        return sd_bus_message_append(reply, "s", PACKAGE_VERSION);
-}
-
 /* Everybody may call: who may have what is decided on the caller's credentials, method by method.
  * Messages that carry login ids are wiped. */
 #define METHOD(name, in, out, handler, flags)                                     \
         SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS in, SD_BUS_RESULT out, handler, \
                                 SD_BUS_VTABLE_UNPRIVILEGED | (flags))
 
+static const char *const version = PACKAGE_VERSION;
+
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Version", "s", property_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Version", "s", NULL, (size_t)&version,
+                        SD_BUS_VTABLE_PROPERTY_CONST | SD_BUS_VTABLE_ABSOLUTE_OFFSET),
         METHOD("BeginLogin",
                ("s", provider, "s", user, "s", service, "s", rhost, "s", tty, "s", qr),
                ("s", login_id, "s", verification_uri, "s", verification_uri_complete, "s",

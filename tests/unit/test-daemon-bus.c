@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "common/clock.h"
+#include "common/names.h"
 #include "common/outcome.h"
 #include "common/token-key.h"
 #include "tests/unit/daemon-fixture.h"
@@ -64,6 +65,26 @@ static void test_add(void) {
                 token_is(&f, reply, LIFE);
         }
         assert(f.gateway.n_buses == 0); /* nobody was asked */
+}
+
+static int note_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        (void)error;
+        *(sd_bus_message **)userdata = sd_bus_message_ref(reply);
+        return 1;
+}
+
+static void test_version(void) {
+        FIXTURE f;
+        REPLY *reply = NULL;
+        const char *text;
+
+        fixture_begin(&f);
+        assert(sd_bus_call_method_async(f.client, NULL, NULL, KEYRING_OBJECT_PATH,
+                                        "org.freedesktop.DBus.Properties", "Get", note_reply,
+                                        &reply, "ss", KEYRING_INTERFACE, "Version") >= 0);
+        fixture_wait(&f, &reply);
+        assert(sd_bus_message_read(reply, "v", "s", &text) > 0);
+        assert(streq(text, PACKAGE_VERSION));
 }
 
 static void test_not_a_grant(void) {
@@ -527,6 +548,7 @@ int main(void) {
         if (!fixture_has_keyring())
                 return 77;
         test_add();
+        test_version();
         test_not_a_grant();
         test_unknown_account();
         test_single_flight();
