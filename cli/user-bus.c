@@ -123,6 +123,22 @@ ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_r
         return r < 0 ? user_bus_failed(r, &error) : EXIT_CODE_OK;
 }
 
+ExitCode user_bus_command(const Command *command, int argc, char *argv[], const char *member,
+                          uint64_t timeout_usec) {
+        static const struct option options[] = {COMMAND_HELP_OPTION, {NULL, 0, NULL, 0}};
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *account;
+        int option;
+
+        option = getopt_long(argc, argv, "h", options, NULL);
+        if (option >= 0)
+                return command_option(command, option);
+        account = command_account(argc, argv);
+        if (!account)
+                return EXIT_CODE_USAGE;
+        return user_bus_call(false, timeout_usec, &reply, member, "s", account);
+}
+
 ExitCode user_bus_objects(sd_bus_message **ret_reply) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;

@@ -19,6 +19,11 @@ int user_bus_open(sd_bus **ret);
 ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_reply,
                        const char *member, const char *types, ...);
 
+/* All of a command that has no option but --help and calls one method, which takes an account and
+ * answers nothing. */
+ExitCode user_bus_command(const Command *command, int argc, char *argv[], const char *member,
+                          uint64_t timeout_usec);
+
 /* GetManagedObjects. EXIT_CODE_OK with *ret_reply NULL: no keeper, so no accounts. */
 ExitCode user_bus_objects(sd_bus_message **ret_reply);
 
