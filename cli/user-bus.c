@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/bus-client.h"
 #include "common/clock.h"
 #include "common/macro.h"
 #include "common/names.h"
@@ -20,14 +21,8 @@ int user_bus_open(sd_bus **ret) {
 
         if (secure_getenv("DBUS_SESSION_BUS_ADDRESS") || secure_getenv("XDG_RUNTIME_DIR"))
                 return sd_bus_open_user(ret);
-        r = sd_bus_new(&bus);
-        if (r < 0)
-                return r;
         (void)snprintf(address, sizeof(address), "unix:path=/run/user/%u/bus", (unsigned)getuid());
-        r = sd_bus_set_address(bus, address);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_bus_client(bus, 1);
+        r = bus_client_new(address, &bus);
         if (r < 0)
                 return r;
         r = sd_bus_start(bus);

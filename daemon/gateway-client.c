@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "common/bus-client.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -102,22 +103,9 @@ static int gateway_call_on_reply(sd_bus_message *reply, void *userdata, sd_bus_e
 }
 
 static int gateway_open_system_bus(sd_bus **ret) {
-        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
-        int r;
 
-        r = sd_bus_new(&bus);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_address(bus, address ? address : SYSTEM_BUS_ADDRESS);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_bus_client(bus, 1);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(bus);
-        return 0;
+        return bus_client_new(address ? address : SYSTEM_BUS_ADDRESS, ret);
 }
 
 /* Only now: a message with a descriptor would make sd-bus wait for the connection to be made, which

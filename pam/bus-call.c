@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "common/bus-client.h"
 #include "common/clock.h"
 #include "common/macro.h"
 
@@ -10,16 +11,9 @@ int bus_open(const char *address, sd_bus **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
-        r = sd_bus_new(&bus);
+        r = bus_client_new(address, &bus);
         if (r < 0)
                 return r;
-        r = sd_bus_set_address(bus, address);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_bus_client(bus, 1);
-        if (r < 0)
-                return r;
-
         r = sd_bus_start(bus);
         if (r < 0)
                 return r;
