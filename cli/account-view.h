@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* AccountView: what the keeper tells about an account. */
+/* AccountView: what the daemon tells about an account. */
 
 #include <stddef.h>
 #include <stdint.h>

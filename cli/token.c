@@ -50,7 +50,7 @@ static int token_from_key(const char *account, uint64_t min_valid_sec, Secret **
         r = token_key_read(serial, &token, min_valid_sec > 0 ? &remaining : NULL);
         if (r < 0)
                 return r;
-        /* not to be told means that the kernel does not say: then the keeper knows */
+        /* not to be told means that the kernel does not say: then the daemon knows */
         if (min_valid_sec > 0 && (remaining == UINT64_MAX || remaining < min_valid_sec))
                 return -ENOKEY;
 
@@ -58,7 +58,7 @@ static int token_from_key(const char *account, uint64_t min_valid_sec, Secret **
         return 0;
 }
 
-static ExitCode token_from_keeper(const char *account, uint64_t min_valid_sec, Secret **ret) {
+static ExitCode token_from_daemon(const char *account, uint64_t min_valid_sec, Secret **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         ExitCode code;
         int32_t serial;
@@ -120,7 +120,7 @@ static ExitCode run_token(const Command *command, int argc, char *argv[]) {
         if (!account)
                 return EXIT_CODE_USAGE;
         if (token_from_key(account, min_valid_sec, &token) < 0) {
-                code = token_from_keeper(account, min_valid_sec, &token);
+                code = token_from_daemon(account, min_valid_sec, &token);
                 if (code != EXIT_CODE_OK)
                         return code;
         }

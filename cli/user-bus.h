@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The keeper on the user's bus, asked synchronously, and what its answers mean to a script. */
+/* The daemon on the user's bus, asked synchronously, and what its answers mean to a script. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 int user_bus_open(sd_bus **ret);
 
 /* One method of org.oidckeyring.Keyring1 and its answer. What goes wrong is told on standard error;
- * if @start is false a keeper that is not running means that there is no account. */
+ * if @start is false a daemon that is not running means that there is no account. */
 ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_reply,
                        const char *member, const char *types, ...);
 
@@ -24,7 +24,7 @@ ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_r
 ExitCode user_bus_command(const Command *command, int argc, char *argv[], const char *member,
                           uint64_t timeout_usec);
 
-/* GetManagedObjects. EXIT_CODE_OK with *ret_reply NULL: no keeper, so no accounts. */
+/* GetManagedObjects. EXIT_CODE_OK with *ret_reply NULL: no daemon, so no accounts. */
 ExitCode user_bus_objects(sd_bus_message **ret_reply);
 
 /* The exit code that an error means. */

@@ -86,15 +86,18 @@ static const Row rows[_FAILURE_MAX] = {
         [FAILURE_USER_BUS] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "UserBus",
                               "The user bus does not answer, so the login token cannot be kept. "
                               "Look at `systemctl --user status dbus`, then log in again."},
-        [FAILURE_NO_KEEPER] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "NoKeeper",
-                               "The keeper of the login token could not be started. Look at "
-                               "`systemctl --user status oidc-keyringd`, then log in again."},
-        [FAILURE_KEEPER_SLOW] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "KeeperSlow",
-                                 "The keeper of the login token did not answer in time. Look at "
-                                 "`oidc-keyring status`."},
-        [FAILURE_KEEPER_ANSWER] = {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "KeeperAnswer",
-                                   "The keeper of the login token refused it. Look at `systemctl "
-                                   "--user status oidc-keyringd`, then log in again."},
+        [FAILURE_NO_DAEMON] =
+                {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "NoDaemon",
+                 "The daemon that keeps the login token could not be started. Look at "
+                 "`systemctl --user status oidc-keyringd`, then log in again."},
+        [FAILURE_DAEMON_SLOW] =
+                {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "DaemonSlow",
+                 "The daemon that keeps the login token did not answer in time. Look at "
+                 "`oidc-keyring status`."},
+        [FAILURE_DAEMON_ANSWER] =
+                {PAM_SYSTEM_ERR, PAM_SYSTEM_ERR, LOG_ERR, "DaemonAnswer",
+                 "The daemon that keeps the login token refused it. Look at `systemctl "
+                 "--user status oidc-keyringd`, then log in again."},
 };
 
 static const Row *row_of(int failure) {

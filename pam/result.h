@@ -25,9 +25,9 @@ typedef enum Failure {
         FAILURE_IDENTITY,           /* the thread could not become the user, or root again */
         FAILURE_NO_USER_BUS,        /* no bus to hand the token to */
         FAILURE_USER_BUS,           /* the user's bus misbehaves */
-        FAILURE_NO_KEEPER,          /* oidc-keyringd cannot be started */
-        FAILURE_KEEPER_SLOW,        /* it has the grant, but has not answered in time */
-        FAILURE_KEEPER_ANSWER,      /* it answered with an error that is none of ours */
+        FAILURE_NO_DAEMON,          /* oidc-keyringd cannot be started */
+        FAILURE_DAEMON_SLOW,        /* it has the grant, but has not answered in time */
+        FAILURE_DAEMON_ANSWER,      /* it answered with an error that is none of ours */
         _FAILURE_MAX,
 } Failure;
 

@@ -15,7 +15,7 @@
 
 /* Whether the daemon has the grant, or may have it, although AddGrant did not succeed. */
 static bool is_kept(int failure) {
-        return failure == OUTCOME_NO_KEYRING || failure == FAILURE_KEEPER_SLOW;
+        return failure == OUTCOME_NO_KEYRING || failure == FAILURE_DAEMON_SLOW;
 }
 
 static int hand_over(const Transaction *t, Gateway *gateway, const char *login_id) {

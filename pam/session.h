@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The session facility: the grant of a login goes from the gateway to the keeper of that user. */
+/* The session facility: the grant of a login goes from the gateway to the daemon of that user. */
 
 #include "pam/transaction.h"
 

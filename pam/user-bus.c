@@ -125,18 +125,18 @@ static int failure_of_bus_error(const char *name) {
                 const char *prefix;
                 int failure;
         } errors[] = {
-                {"org.freedesktop.DBus.Error.ServiceUnknown", FAILURE_NO_KEEPER},
-                {"org.freedesktop.DBus.Error.NameHasNoOwner", FAILURE_NO_KEEPER},
-                {"org.freedesktop.DBus.Error.Spawn.", FAILURE_NO_KEEPER},
-                {"org.freedesktop.systemd1.", FAILURE_NO_KEEPER},
-                {"org.freedesktop.DBus.Error.NoReply", FAILURE_KEEPER_SLOW},
-                {"org.freedesktop.DBus.Error.TimedOut", FAILURE_KEEPER_SLOW},
+                {"org.freedesktop.DBus.Error.ServiceUnknown", FAILURE_NO_DAEMON},
+                {"org.freedesktop.DBus.Error.NameHasNoOwner", FAILURE_NO_DAEMON},
+                {"org.freedesktop.DBus.Error.Spawn.", FAILURE_NO_DAEMON},
+                {"org.freedesktop.systemd1.", FAILURE_NO_DAEMON},
+                {"org.freedesktop.DBus.Error.NoReply", FAILURE_DAEMON_SLOW},
+                {"org.freedesktop.DBus.Error.TimedOut", FAILURE_DAEMON_SLOW},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(errors); i++)
                 if (strncmp(name, errors[i].prefix, strlen(errors[i].prefix)) == 0)
                         return errors[i].failure;
-        return FAILURE_KEEPER_ANSWER;
+        return FAILURE_DAEMON_ANSWER;
 }
 
 int user_bus_add_grant(uid_t uid, gid_t gid, int grant_fd, uint64_t deadline_usec) {
@@ -158,7 +158,7 @@ int user_bus_add_grant(uid_t uid, gid_t gid, int grant_fd, uint64_t deadline_use
 
         r = bus_call(bus, call, deadline_usec, &reply);
         if (r < 0)
-                return r == -ETIMEDOUT ? FAILURE_KEEPER_SLOW : FAILURE_USER_BUS;
+                return r == -ETIMEDOUT ? FAILURE_DAEMON_SLOW : FAILURE_USER_BUS;
         error = sd_bus_message_get_error(reply);
         if (!error)
                 return 0;

@@ -44,7 +44,7 @@ void fake_bus_set_reply(FakeBus *bus, const char *member, const char *behaviour)
         assert(!"more replies than expected");
 }
 
-/* The good answers of gateway and keeper. */
+/* The good answers of gateway and daemon. */
 
 static int answer_begin(FakeBus *b, sd_bus_message *m) {
         static const char usual[] = "https://id.example.com/device";

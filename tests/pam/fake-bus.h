@@ -2,7 +2,7 @@
 #pragma once
 
 /* A bus with a service behind it, in a process of its own: system bus with gateway, or user's bus
- * with keeper. It speaks the protocol as far as one client and one service need it, so neither a
+ * with daemon. It speaks the protocol as far as one client and one service need it, so neither a
  * bus daemon nor root is wanted, and it can misbehave in ways no bus daemon does. Calls are
  * recorded in the transcript. */
 

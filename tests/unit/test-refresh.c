@@ -267,7 +267,7 @@ static void test_keys_out_of_reach(void) {
         assert(fake_provider_requests(FAKE_REVOCATION) == 0);
         teardown();
 
-        /* A gateway that ends does not take away what the keeper may still live on. */
+        /* A gateway that ends does not take away what the daemon may still live on. */
         setup(NULL);
         fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = "{\"keys\":[]}"});
         fake_provider_grant(USER, "r2");
