@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/grant.h"
+#include "common/parse.h"
 
 void complain(const char *format, ...) {
         va_list args;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/grant.h"
 #include "common/macro.h"
+#include "common/parse.h"
 #include "common/token-key.h"
 
 /* "user;UID;GID;PERM;oidc:ACCOUNT"; keys of other makers, and "oidc:ACCOUNT:TOKEN", are none. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/grant.h"
+#include "common/parse.h"
 #include "common/provider-key.h"
 
 #define CONFIG_NAME "oidc-keyring"

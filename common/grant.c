@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/names.h"
 #include "common/parse.h"
 #include "common/sealed-memfd.h"
 
@@ -53,15 +52,6 @@ static uint64_t *field_number(const Grant *grant, const Field *field) {
 
 static Secret **field_secret(const Grant *grant, const Field *field) {
         return (Secret **)(void *)((char *)grant + field->offset);
-}
-
-bool account_name_is_valid(const char *name) {
-        size_t length;
-
-        if (!name || *name < 'a' || *name > 'z')
-                return false;
-        length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-        return name[length] == '\0' && length <= ACCOUNT_NAME_MAX;
 }
 
 Grant *grant_free(Grant *grant) {

@@ -35,9 +35,6 @@ typedef struct Grant {
 Grant *grant_free(Grant *grant);
 DEFINE_CLEANUP(Grant, grant_free);
 
-/* Letters, digits, '-', '_' as names.h says. */
-bool account_name_is_valid(const char *name);
-
 /* A sealed memfd of the grant. -EINVAL if a member is missing or malformed (a control character,
  * above its maximum): a grant that cannot be read back is never written. */
 int grant_seal(const Grant *grant, int *ret_fd);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "common/macro.h"
+#include "common/names.h"
 
 int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret) {
         uint64_t value = 0;
@@ -43,4 +44,13 @@ int parse_bool(const char *text, bool *ret) {
                         return 0;
                 }
         return -EINVAL;
+}
+
+bool account_name_is_valid(const char *name) {
+        size_t length;
+
+        if (!name || *name < 'a' || *name > 'z')
+                return false;
+        length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+        return name[length] == '\0' && length <= ACCOUNT_NAME_MAX;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/grant.h"
 #include "common/names.h"
 #include "common/parse.h"
 

@@ -5,7 +5,6 @@
 
 #include "common/clock.h"
 #include "common/macro.h"
-#include "common/names.h"
 #include "common/parse.h"
 
 /* sshd hangs up after LoginGraceTime, 120 s by default; the verdict has to be there before. */
@@ -21,11 +20,7 @@ static int word_index(const char *word, const char *const *words, int n_words) {
 }
 
 static int parse_provider(const char *value, Options *options) {
-        static const char first[] = "abcdefghijklmnopqrstuvwxyz";
-        static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
-        size_t n = strlen(value);
-
-        if (n == 0 || n > ACCOUNT_NAME_MAX || !strchr(first, value[0]) || strspn(value, rest) != n)
+        if (!account_name_is_valid(value))
                 return -EINVAL;
         options->provider = value;
         return 0;

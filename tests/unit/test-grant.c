@@ -125,20 +125,10 @@ static void test_descriptors(void) {
         assert(grant_unseal(-1, &none) == -EBADF);
 }
 
-static void test_account_names(void) {
-        assert(account_name_is_valid("corp") && account_name_is_valid("a-b_9"));
-        assert(account_name_is_valid("abcdefghijklmnopqrstuvwxyz012345"));
-        assert(!account_name_is_valid("abcdefghijklmnopqrstuvwxyz0123456"));
-        assert(!account_name_is_valid("") && !account_name_is_valid(NULL));
-        assert(!account_name_is_valid("9a") && !account_name_is_valid("a/b"));
-        assert(!account_name_is_valid("a.b") && !account_name_is_valid("Corp"));
-}
-
 int main(void) {
         test_round_trip();
         test_unsound_grants_are_not_sealed();
         test_foreign_bytes();
         test_descriptors();
-        test_account_names();
         return 0;
 }

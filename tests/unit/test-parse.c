@@ -36,6 +36,15 @@ static void test_truth(void) {
         assert(parse_bool(NULL, &b) == -EINVAL);
 }
 
+static void test_account_names(void) {
+        assert(account_name_is_valid("corp") && account_name_is_valid("a-b_9"));
+        assert(account_name_is_valid("abcdefghijklmnopqrstuvwxyz012345"));
+        assert(!account_name_is_valid("abcdefghijklmnopqrstuvwxyz0123456"));
+        assert(!account_name_is_valid("") && !account_name_is_valid(NULL));
+        assert(!account_name_is_valid("9a") && !account_name_is_valid("a/b"));
+        assert(!account_name_is_valid("a.b") && !account_name_is_valid("Corp"));
+}
+
 static void test_clocks(void) {
         uint64_t boottime = clock_boottime_usec();
         uint64_t ahead = clock_boottime_to_realtime(boottime + 3600 * USEC_PER_SEC);
@@ -48,6 +57,7 @@ static void test_clocks(void) {
 int main(void) {
         test_numbers();
         test_truth();
+        test_account_names();
         test_clocks();
         return 0;
 }
