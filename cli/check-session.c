@@ -7,13 +7,8 @@
 
 #include "cli/check-parts.h"
 #include "cli/user-bus.h"
+#include "common/macro.h"
 #include "common/names.h"
-
-static inline void strv_freep(char ***strv) {
-        for (char **s = *strv; s && *s; s++)
-                free(*s);
-        free(*strv);
-}
 
 static bool strv_has(char **strv, const char *text) {
         for (char **s = strv; s && *s; s++)

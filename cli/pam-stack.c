@@ -9,11 +9,6 @@
 #include "common/macro.h"
 #include "common/parse.h"
 
-static inline void fclosep(FILE **file) {
-        if (*file)
-                (void)fclose(*file);
-}
-
 static int stack_read(PamStack *stack, const char *folder, const char *name, int only,
                       unsigned depth);
 

@@ -5,6 +5,7 @@
  * neither `goto` nor a second list of what to free. */
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,6 +46,11 @@ static inline void closep(int *fd) {
                 (void)close(*fd);
 }
 
+static inline void fclosep(FILE **file) {
+        if (*file)
+                (void)fclose(*file);
+}
+
 #define _cleanup_free_ _cleanup_(freep)
 #define _cleanup_close_ _cleanup_(closep)
 
@@ -54,6 +60,10 @@ static inline char **strv_free(char **strv) {
                 free(*s);
         free(strv);
         return NULL;
+}
+
+static inline void strv_freep(char ***strv) {
+        *strv = strv_free(*strv);
 }
 
 static inline int streq(const char *a, const char *b) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/macro.h"
 #include "common/names.h"
 #include "common/parse.h"
 
@@ -174,11 +175,6 @@ static uint64_t proc_keys_timeout(const char *text) {
                 if (text[length - 1] == units[i].unit)
                         return value * units[i].seconds;
         return UINT64_MAX;
-}
-
-static inline void fclosep(FILE **file) {
-        if (*file)
-                (void)fclose(*file);
 }
 
 /* There is no system call that tells a key's timeout: /proc/keys has it, "SERIAL FLAGS USAGE
