@@ -12,6 +12,7 @@ import { Front } from './lib/front.mjs';
 import { Idp } from './lib/idp.mjs';
 import { Listener } from './lib/listener.mjs';
 import { Polls } from './lib/polls.mjs';
+import { Secrets } from './lib/secrets.mjs';
 import { Settings } from './lib/settings.mjs';
 import { Store } from './lib/store.mjs';
 
@@ -41,13 +42,16 @@ const store = new Store(settings);
 const counters = new Counters(store);
 const faults = new Faults();
 const polls = new Polls(settings, counters);
+const secrets = new Secrets();
 
 const listener = new Listener({ ...options, counters, settings });
 const port = await listener.open(Number(options.port));
 const issuer = `${options.http ? 'http' : 'https'}://${options.host}:${port}${options.path}`;
 
 const idp = new Idp({ issuer, settings, store, counters });
-const front = new Front({ idp, path: options.path, settings, store, counters, faults, polls });
+const front = new Front({
+  idp, path: options.path, settings, store, counters, faults, polls, secrets,
+});
 listener.handler = (req, res) => front.handle(req, res);
 
 let ending = false;
@@ -60,7 +64,7 @@ async function end() {
 }
 
 const admin = await serveAdmin(Number(options['admin-port']), {
-  idp, front, settings, store, counters, faults, polls, listener, end,
+  idp, front, settings, store, counters, faults, polls, secrets, listener, end,
 });
 
 process.on('SIGTERM', end);

@@ -175,6 +175,10 @@ class Provider:
     def tokens(self, login=None):
         return self.call("GET", "/tokens" + (f"?login={login}" if login else ""))
 
+    def secrets(self):
+        """All that was given out since reset(), in full: kind, endpoint, value."""
+        return self.call("GET", "/secrets")
+
     def introspect(self, token):
         return self.call("POST", "/introspect", {"token": token})
 

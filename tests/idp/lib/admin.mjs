@@ -11,7 +11,7 @@ const BODY_LIMIT = 1 << 22;
 
 function routes(parts) {
   const {
-    idp, settings, store, counters, faults, polls, listener, end,
+    idp, settings, store, counters, faults, polls, secrets, listener, end,
   } = parts;
   const done = {};
   return {
@@ -41,6 +41,7 @@ function routes(parts) {
 
     'POST /revoke': ({ login }) => ({ revoked: store.revokeAccount(login) }),
     'GET /tokens': (_, query) => store.grantsOf(query.get('login') ?? undefined),
+    'GET /secrets': () => secrets,
     'POST /introspect': ({ token }) => idp.introspect(token),
 
     'GET /faults': () => faults,
@@ -63,6 +64,7 @@ function routes(parts) {
       idp.reset();
       store.clear();
       counters.reset();
+      secrets.reset();
       return done;
     },
     'POST /shutdown': () => {

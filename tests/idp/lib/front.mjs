@@ -124,7 +124,9 @@ export class Front {
   }
 
   async #answer(name, req, res, form) {
-    const { idp, counters, faults, polls } = this.#parts;
+    const {
+      idp, counters, faults, polls, secrets,
+    } = this.#parts;
     const early = name === 'token_device' && polls.arrived(form.get('device_code'));
     const fault = faults.take(req.record);
     let answer;
@@ -135,6 +137,8 @@ export class Front {
     }
     if (early) answer = this.#json(400, { error: 'slow_down' });
     else if (!fault || fault.process) answer = await this.#process(name, req, res);
+    // Also what a fault then sends in parts only.
+    if (answer) secrets.note(parse(answer.body), name);
     if (fault && !early) answer = await faults.strike(fault, res, answer, { keys: idp.keys });
     if (answer) this.#send(req, res, answer);
   }
@@ -188,9 +192,11 @@ export class Front {
   }
 
   #send(req, res, { status, headers, body }) {
-    const { settings } = this.#parts;
+    const { settings, secrets } = this.#parts;
     const bytes = Buffer.from(body);
-    res.oauthError = parse(body)?.error;
+    const members = parse(body);
+    res.oauthError = members?.error;
+    secrets.note(members, req.record.endpoint);
     Object.assign(req.record, { status, error: res.oauthError, answered: wallClock() });
     if (res.destroyed) return;
     if (settings.clock_offset !== 0) res.setHeader('date', new Date(Date.now()).toUTCString());
