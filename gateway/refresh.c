@@ -566,19 +566,42 @@ void refresh_start(Refreshes *refreshes, Provider *provider, uid_t uid, Grant *g
                 done(r, NULL, userdata);
 }
 
+static bool refresh_was_asked_with(const Refresh *refresh, const RefreshKey *key) {
+        return memcmp(refresh->key.digest, key->digest, sizeof(key->digest)) == 0;
+}
+
+static bool refresh_brought(const Refresh *refresh, const RefreshKey *key) {
+        RefreshKey brought;
+
+        refresh_key(key->uid, refresh->grant, &brought);
+        return memcmp(brought.digest, key->digest, sizeof(key->digest)) == 0;
+}
+
+static Refresh *refreshes_find_ended(Refreshes *refreshes, const RefreshKey *key,
+                                     bool (*is_it)(const Refresh *, const RefreshKey *)) {
+        Refresh *refresh;
+
+        TAILQ_FOREACH(refresh, &refreshes->refreshes, link) {
+                if (refresh->state != REFRESH_RUNNING && refresh->key.uid == key->uid &&
+                    is_it(refresh, key))
+                        return refresh;
+        }
+        return NULL;
+}
+
+/* Back along the line of answers: each brought the token that the next was asked with. */
 void refreshes_forget(Refreshes *refreshes, uid_t uid, const Grant *grant) {
-        Refresh *refresh, *next;
+        Refresh *refresh;
         RefreshKey key;
 
         if (!grant->refresh_token)
                 return;
         refresh_key(uid, grant, &key);
-        for (refresh = TAILQ_FIRST(&refreshes->refreshes); refresh; refresh = next) {
-                next = TAILQ_NEXT(refresh, link);
-                if (refresh->state == REFRESH_RUNNING || refresh->key.uid != uid)
-                        continue;
-                if (memcmp(&refresh->key, &key, sizeof(key)) == 0 ||
-                    secret_equal(refresh->grant->refresh_token, grant->refresh_token))
+        do {
+                while ((refresh = refreshes_find_ended(refreshes, &key, refresh_was_asked_with)))
                         refresh_free(refresh);
-        }
+                refresh = refreshes_find_ended(refreshes, &key, refresh_brought);
+                if (refresh)
+                        memcpy(key.digest, refresh->key.digest, sizeof(key.digest));
+        } while (refresh);
 }
