@@ -92,6 +92,13 @@ bool secret_equal(const Secret *a, const Secret *b) {
         return difference == 0;
 }
 
+char *secret_text_free(char *text) {
+        if (text)
+                explicit_bzero(text, strlen(text));
+        free(text);
+        return NULL;
+}
+
 int secret_protect_process(void) {
         return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }

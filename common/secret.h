@@ -30,6 +30,10 @@ char *secret_buffer(Secret *secret);
 /* In time that does not depend on where two secrets of one size differ. */
 bool secret_equal(const Secret *a, const Secret *b);
 
+/* For what a library gave, or wants, as an ordinary text: wiped, then freed. */
+char *secret_text_free(char *text);
+DEFINE_CLEANUP(char, secret_text_free);
+
 /* Marks the whole process undumpable, so that neither a core file nor ptrace by the same user
  * shows its memory. 0 or -errno. */
 int secret_protect_process(void);

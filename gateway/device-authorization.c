@@ -21,9 +21,9 @@ DeviceAuthorization *device_authorization_free(DeviceAuthorization *authorizatio
         if (!authorization)
                 return NULL;
         secret_free(authorization->device_code);
-        free(authorization->user_code);
+        secret_text_free(authorization->user_code);
         free(authorization->verification_uri);
-        free(authorization->verification_uri_complete);
+        secret_text_free(authorization->verification_uri_complete);
         free(authorization);
         return NULL;
 }

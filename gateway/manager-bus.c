@@ -69,7 +69,7 @@ static int reply_challenge(const PendingCall *call, const Login *login) {
         const DeviceAuthorization *challenge = login_challenge(login);
         const char *complete = challenge->verification_uri_complete;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_free_ char *qr = NULL;
+        _cleanup_(secret_text_freep) char *qr = NULL;
         int r;
 
         r = qr_draw(complete ? complete : challenge->verification_uri, call->qr, &qr);

@@ -9,7 +9,10 @@
 
 #define QUIET 2 /* modules around the code: readers manage with half of the standard's four */
 
+/* The picture says what the text said. */
 static inline void qrcodep(QRcode **code) {
+        if (*code)
+                explicit_bzero((*code)->data, (size_t)((*code)->width * (*code)->width));
         QRcode_free(*code);
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "idp")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "idp")]
 
 from provider import Provider  # noqa: E402
 

@@ -47,6 +47,13 @@ ca_file   = {ca_file}
 """
 
 
+def unit_environment() -> dict[str, str]:
+    """What the service manager sets for the gateway."""
+    unit = (Path(__file__).parents[2] / "gateway/oidc-keyring-gateway.service.in").read_text()
+    pairs = (line.removeprefix("Environment=") for line in unit.splitlines() if line.startswith("Environment="))
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
 class GatewayError(Exception):
     """An error that the gateway answered with; `name` is its last word."""
 
@@ -122,7 +129,7 @@ class Gateway:
         (self.folder / "policy.conf").write_text(policy.replace('user="oidc-keyring"', 'user="root"'))
         (self.folder / "bus.conf").write_text(BUS_CONFIG.format(path=bus_path, policy=self.folder / "policy.conf"))
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus_path}",
-                                CREDENTIALS_DIRECTORY=str(self.folder / "credentials"))
+                                CREDENTIALS_DIRECTORY=str(self.folder / "credentials"), **unit_environment())
         (self.folder / "credentials").mkdir()
         if self._secret:
             (self.folder / "credentials/credentials_corp").write_text(self._secret + "\n")
