@@ -25,6 +25,15 @@ static const struct {
                 {ERROR_PREFIX "UserNotAllowed",
                  "This user may not log in through the identity provider. Log in another way; the "
                  "administrator finds who may in allow_users and min_uid of oidc-keyring.conf."},
+        [OUTCOME_IDENTITY_NOT_ALLOWED] =
+                {ERROR_PREFIX "IdentityNotAllowed",
+                 "The identity provider knows you, but its statement about you does not allow you "
+                 "to log in to this host. The administrator finds the rule in the journal of "
+                 "oidc-keyring-gateway."},
+        [OUTCOME_AUTHENTICATION_WEAK] =
+                {ERROR_PREFIX "AuthenticationWeak",
+                 "The identity provider did not confirm a login of the kind, or as recent, as this "
+                 "host asks for. Log out there, log in again and approve a new code."},
         [OUTCOME_TOO_MANY_LOGINS] = {ERROR_PREFIX "TooManyLogins",
                                      "Too many logins are waiting or were tried. Wait a minute, "
                                      "then try again."},

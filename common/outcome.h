@@ -16,9 +16,12 @@ typedef enum Outcome {
         OUTCOME_USER_MISMATCH,    /* approved by an identity that is not this local user */
         OUTCOME_USER_NOT_ALLOWED, /* unknown, system or not-listed local user; said before any code
                                    */
-        OUTCOME_TOO_MANY_LOGINS,  /* a limit on waiting codes or on attempts was reached */
-        OUTCOME_CANCELLED,        /* by CancelLogin, or the caller went away */
-        OUTCOME_UNKNOWN_LOGIN,    /* no such login id: claimed already, too late, or never there */
+        OUTCOME_IDENTITY_NOT_ALLOWED, /* it is this user, but allow_groups or require_claim says no
+                                       */
+        OUTCOME_AUTHENTICATION_WEAK,  /* not of a kind, or not as recent, as this host asks for */
+        OUTCOME_TOO_MANY_LOGINS,      /* a limit on waiting codes or on attempts was reached */
+        OUTCOME_CANCELLED,            /* by CancelLogin, or the caller went away */
+        OUTCOME_UNKNOWN_LOGIN, /* no such login id: claimed already, too late, or never there */
 
         /* the provider */
         OUTCOME_PROVIDER_UNREACHABLE, /* DNS, TCP, TLS, timeout: nothing was answered */

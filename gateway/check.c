@@ -170,7 +170,8 @@ static void on_metadata(int result, void *userdata) {
                 return;
         }
         check_metadata(check);
-        r = device_request_start(check->provider, on_authorization, check, &check->device_request);
+        r = device_request_start(check->provider, NULL, on_authorization, check,
+                                 &check->device_request);
         if (r < 0)
                 on_authorization(r, NULL, NULL, check);
 }

@@ -2,11 +2,14 @@
 #include "gateway/device-request.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "gateway/token-response.h"
 
 struct DeviceRequest {
         Provider *provider;
+        char *nonce;
         DeviceRequestDone done;
         void *userdata;
         ProviderWait *wait;
@@ -63,7 +66,23 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
         request->done(r, authorization, code, request->userdata);
 }
 
-static int request_send(DeviceRequest *request) {
+/* OpenID Connect Core 3.1.2.1: the words with a blank between them. */
+static int form_add_words(Form *form, const char *name, char *const *words) {
+        _cleanup_free_ char *joined = NULL;
+        size_t size = 1;
+        char *end;
+
+        for (char *const *word = words; *word; word++)
+                size += strlen(*word) + 1;
+        end = joined = calloc(1, size);
+        if (!joined)
+                return -ENOMEM;
+        for (char *const *word = words; *word; word++)
+                end = stpcpy(word == words ? end : stpcpy(end, " "), *word);
+        return form_add(form, name, joined);
+}
+
+static int request_fill(const DeviceRequest *request, Form *form) {
         const ProviderConfig *config = provider_config(request->provider);
         const struct {
                 const char *name;
@@ -72,18 +91,31 @@ static int request_send(DeviceRequest *request) {
                 {"scope", config->scope},
                 {"resource", config->resource},
                 {"audience", config->audience},
+                {"nonce", request->nonce},
         };
+        char max_age[24] = "";
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(parameters) && r >= 0; i++)
+                r = form_add(form, parameters[i].name, parameters[i].value);
+        /* Asked for here and looked for in the ID token: a provider may know no such parameter. */
+        if (r >= 0 && config->acr_values)
+                r = form_add_words(form, "acr_values", config->acr_values);
+        if (config->max_age_sec > 0)
+                (void)snprintf(max_age, sizeof(max_age), "%" PRIu64, config->max_age_sec);
+        return r < 0 ? r : form_add(form, "max_age", max_age);
+}
+
+static int request_send(DeviceRequest *request) {
         _cleanup_(form_freep) Form *form = NULL;
         int r;
 
         r = form_new(&form);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTSOF(parameters); i++) {
-                r = form_add(form, parameters[i].name, parameters[i].value);
-                if (r < 0)
-                        return r;
-        }
+        r = request_fill(request, form);
+        if (r < 0)
+                return r;
         return provider_post(request->provider, PROVIDER_DEVICE_AUTHORIZATION, form, 0, on_answer,
                              request, &request->request);
 }
@@ -98,19 +130,21 @@ static void on_metadata(int result, void *userdata) {
                 request->done(result, NULL, provider_problem(request->provider), request->userdata);
 }
 
-int device_request_start(Provider *provider, DeviceRequestDone done, void *userdata,
-                         DeviceRequest **ret) {
-        DeviceRequest *request = calloc(1, sizeof(*request));
+int device_request_start(Provider *provider, const char *nonce, DeviceRequestDone done,
+                         void *userdata, DeviceRequest **ret) {
+        _cleanup_(device_request_freep) DeviceRequest *owned = calloc(1, sizeof(*owned));
+        DeviceRequest *request;
         int r;
 
-        if (!request)
+        if (!owned)
                 return -ENOMEM;
-        *request = (DeviceRequest){
-                .provider = provider_ref(provider),
-                .done = done,
-                .userdata = userdata,
-        };
-        *ret = request;
+        owned->provider = provider_ref(provider);
+        owned->done = done;
+        owned->userdata = userdata;
+        owned->nonce = nonce ? strdup(nonce) : NULL;
+        if (nonce && !owned->nonce)
+                return -ENOMEM;
+        *ret = request = TAKE_PTR(owned);
         r = provider_metadata(provider)
                     ? request_send(request)
                     : provider_fetch_metadata(provider, on_metadata, request, &request->wait);
@@ -125,6 +159,7 @@ DeviceRequest *device_request_free(DeviceRequest *request) {
         provider_request_free(request->request);
         provider_wait_free(request->wait);
         provider_unref(request->provider);
+        free(request->nonce);
         free(request);
         return NULL;
 }

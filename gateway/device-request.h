@@ -14,8 +14,9 @@ typedef struct DeviceRequest DeviceRequest;
 typedef void (*DeviceRequestDone)(int result, DeviceAuthorization *authorization,
                                   const char *detail, void *userdata);
 
-/* @done is called exactly once, perhaps from within, after *ret was set. -ENOMEM: it is not. */
-int device_request_start(Provider *provider, DeviceRequestDone done, void *userdata,
-                         DeviceRequest **ret);
+/* @nonce, which it copies, is for the ID token; NULL: none. @done is called exactly once, perhaps
+ * from within, after *ret was set. -ENOMEM: it is not. */
+int device_request_start(Provider *provider, const char *nonce, DeviceRequestDone done,
+                         void *userdata, DeviceRequest **ret);
 DeviceRequest *device_request_free(DeviceRequest *request);
 DEFINE_CLEANUP(DeviceRequest, device_request_free);

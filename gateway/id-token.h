@@ -18,6 +18,12 @@ typedef struct IdTokenExpectation {
         const char *client_id;
         char *const *algs; /* NULL-terminated allow-list */
         uint64_t now_usec; /* CLOCK_REALTIME */
+
+        /* What a login asks for; a renewal does not, because its ID token speaks of the login that
+         * once was (Core 12.2). */
+        const char *nonce; /* what came back, if any did, must equal it; NULL: none was sent */
+        char *const *acr_values; /* NULL-terminated, one of which `acr` must be; NULL: any */
+        uint64_t max_age_sec;    /* since `auth_time`; 0: any, or none */
 } IdTokenExpectation;
 
 typedef enum IdTokenError {
@@ -30,6 +36,10 @@ typedef enum IdTokenError {
         ID_TOKEN_E_EXPIRED,  /* its time is over: a wrong clock, here or there */
         ID_TOKEN_E_FUTURE,   /* issued in the future: a wrong clock */
         ID_TOKEN_E_CLAIM,    /* sub or another claim that must be there is not, or is malformed */
+        ID_TOKEN_E_NONCE,    /* it belongs to another login */
+        ID_TOKEN_E_ACR,
+        ID_TOKEN_E_AUTH_TIME, /* the person authenticated too long ago, or nobody says when */
+        _ID_TOKEN_ERROR_MAX,
 } IdTokenError;
 
 /* 0, an IdTokenError, or -ENOMEM. */

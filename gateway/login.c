@@ -35,6 +35,7 @@ typedef enum LoginState {
 
 struct Login {
         char id[LOGIN_ID_SIZE + 1];
+        char nonce[LOGIN_ID_SIZE + 1];
         char *user;
         char *service;
         char *rhost;
@@ -117,6 +118,8 @@ int login_new(sd_event *event, Provider *provider, Revocations *revocations,
         if (!login->user || !login->service || !login->rhost)
                 return -ENOMEM;
         r = random_id(login->id);
+        if (r >= 0)
+                r = random_id(login->nonce);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(login);
@@ -285,7 +288,8 @@ static int login_succeed(Login *login, const IdToken *id_token) {
         return 0;
 }
 
-static void on_verified(int result, const IdToken *id_token, const char *detail, void *userdata) {
+static void on_verified(int result, IdToken *verified, const char *detail, void *userdata) {
+        _cleanup_(id_token_freep) IdToken *id_token = verified;
         Login *login = userdata;
 
         if (result == 0)
@@ -296,11 +300,15 @@ static void on_verified(int result, const IdToken *id_token, const char *detail,
 }
 
 static void login_verify(Login *login) {
+        const VerificationRequest request = {
+                .token = login->tokens->id_token,
+                .now_usec = clock_realtime_usec(),
+                .nonce = login->nonce,
+        };
         int r;
 
         login->state = LOGIN_VERIFICATION;
-        r = verification_start(login->provider, login->tokens->id_token, clock_realtime_usec(),
-                               on_verified, login, &login->verification);
+        r = verification_start(login->provider, &request, on_verified, login, &login->verification);
         if (r < 0)
                 login_end(login, r);
 }
@@ -493,7 +501,8 @@ void login_begin(Login *login, LoginTold begun, void *userdata) {
         login->begun = begun;
         login->begun_userdata = userdata;
         login->state = LOGIN_AUTHORIZATION;
-        r = device_request_start(login->provider, on_authorization, login, &login->device_request);
+        r = device_request_start(login->provider, login->nonce, on_authorization, login,
+                                 &login->device_request);
         if (r < 0)
                 login_end(login, r);
 }

@@ -316,7 +316,8 @@ static void refresh_park(Refresh *refresh, int result, const char *detail) {
 
 /* OpenID Connect Core 12.2: another subject in the answer is no mistake that could be passed over.
  * What is refused is revoked, see refresh_free(). */
-static void on_verified(int result, const IdToken *id_token, const char *detail, void *userdata) {
+static void on_verified(int result, IdToken *verified, const char *detail, void *userdata) {
+        _cleanup_(id_token_freep) IdToken *id_token = verified;
         Refresh *refresh = userdata;
 
         if (result != 0 && verification_may_be_tried_again(refresh->verification))
@@ -333,16 +334,20 @@ static void on_verified(int result, const IdToken *id_token, const char *detail,
  * host whose clock is wrong after it slept must not lose a token that was rotated just now, and who
  * is meant is told by signature, issuer, audience and subject. */
 static void refresh_verify(Refresh *refresh) {
-        uint64_t now_usec =
-                refresh->provider_usec > 0 ? refresh->provider_usec : clock_realtime_usec();
+        const VerificationRequest request = {
+                .token = refresh->tokens->id_token,
+                .now_usec =
+                        refresh->provider_usec > 0 ? refresh->provider_usec : clock_realtime_usec(),
+                .renewal = true,
+        };
         int r;
 
         if (!refresh->tokens->id_token) {
                 refresh_succeed(refresh);
                 return;
         }
-        r = verification_start(refresh->provider, refresh->tokens->id_token, now_usec, on_verified,
-                               refresh, &refresh->verification);
+        r = verification_start(refresh->provider, &request, on_verified, refresh,
+                               &refresh->verification);
         if (r < 0)
                 refresh_fail(refresh, r, NULL);
 }

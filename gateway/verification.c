@@ -5,8 +5,7 @@
 
 struct Verification {
         Provider *provider;
-        const Secret *token;
-        uint64_t now_usec;
+        VerificationRequest request;
         VerificationDone done;
         void *userdata;
         ProviderWait *wait;
@@ -14,7 +13,7 @@ struct Verification {
         bool lacks_keys;
 };
 
-static const Outcome outcomes[] = {
+static const Outcome outcomes[_ID_TOKEN_ERROR_MAX] = {
         [ID_TOKEN_E_MALFORMED] = OUTCOME_ID_TOKEN_INVALID,
         [ID_TOKEN_E_ALGORITHM] = OUTCOME_ID_TOKEN_INVALID,
         [ID_TOKEN_E_UNKNOWN_KEY] = OUTCOME_ID_TOKEN_INVALID,
@@ -24,6 +23,9 @@ static const Outcome outcomes[] = {
         [ID_TOKEN_E_EXPIRED] = OUTCOME_CLOCK_WRONG,
         [ID_TOKEN_E_FUTURE] = OUTCOME_CLOCK_WRONG,
         [ID_TOKEN_E_CLAIM] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_NONCE] = OUTCOME_ID_TOKEN_INVALID,
+        [ID_TOKEN_E_ACR] = OUTCOME_AUTHENTICATION_WEAK,
+        [ID_TOKEN_E_AUTH_TIME] = OUTCOME_AUTHENTICATION_WEAK,
 };
 
 static void verification_run(Verification *verification);
@@ -56,10 +58,15 @@ static int verification_check(const Verification *verification, IdToken **ret) {
                 .issuer = config->issuer,
                 .client_id = config->client_id,
                 .algs = config->id_token_algs,
-                .now_usec = verification->now_usec,
+                .now_usec = verification->request.now_usec,
+                .nonce = verification->request.nonce,
         };
 
-        return id_token_verify(verification->token, provider_keys(verification->provider),
+        if (!verification->request.renewal) {
+                expectation.acr_values = config->acr_values;
+                expectation.max_age_sec = config->max_age_sec;
+        }
+        return id_token_verify(verification->request.token, provider_keys(verification->provider),
                                &expectation, ret);
 }
 
@@ -82,10 +89,10 @@ static void verification_run(Verification *verification) {
                 verification->done((int)outcomes[r], NULL, id_token_error_text(r),
                                    verification->userdata);
         else
-                verification->done(r, id_token, NULL, verification->userdata);
+                verification->done(r, TAKE_PTR(id_token), NULL, verification->userdata);
 }
 
-int verification_start(Provider *provider, const Secret *token, uint64_t now_usec,
+int verification_start(Provider *provider, const VerificationRequest *request,
                        VerificationDone done, void *userdata, Verification **ret) {
         Verification *verification = calloc(1, sizeof(*verification));
 
@@ -93,13 +100,12 @@ int verification_start(Provider *provider, const Secret *token, uint64_t now_use
                 return -ENOMEM;
         *verification = (Verification){
                 .provider = provider_ref(provider),
-                .token = token,
-                .now_usec = now_usec,
+                .request = *request,
                 .done = done,
                 .userdata = userdata,
         };
         *ret = verification;
-        if (!token)
+        if (!request->token)
                 done(OUTCOME_ID_TOKEN_INVALID, NULL, "missing", userdata);
         else
                 verification_run(verification);

@@ -33,6 +33,7 @@ static int verify(const void *bytes, size_t size, IdToken **ret) {
                 .client_id = "ssh-login",
                 .algs = algs,
                 .now_usec = UINT64_C(1795262400) * 1000000,
+                .nonce = "ours",
         };
         _cleanup_(secret_freep) Secret *token = NULL;
         int r;
@@ -41,7 +42,7 @@ static int verify(const void *bytes, size_t size, IdToken **ret) {
                 return ID_TOKEN_E_MALFORMED;
         r = id_token_verify(token, jwks, &expectation, ret);
         ERR_clear_error();
-        assert((r == 0) == (*ret != NULL) && r >= 0 && r <= ID_TOKEN_E_CLAIM);
+        assert((r == 0) == (*ret != NULL) && r >= 0 && r < _ID_TOKEN_ERROR_MAX);
         assert(*id_token_error_text(r));
         return r;
 }

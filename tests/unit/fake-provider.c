@@ -41,6 +41,7 @@ static const char *const paths[_FAKE_ENDPOINT_MAX] = {
 
 static JoseKey key;
 static char *jwks;
+static const char *claims_more = "";
 static char root[] = "/tmp/oidc-keyring-test.XXXXXX";
 
 /* What it says of itself. */
@@ -70,8 +71,8 @@ char *fake_provider_id_token(const char *user, int64_t age_sec) {
 
         assert(asprintf(&claims,
                         "{\"iss\":\"" FAKE_ISSUER "\",\"aud\":\"ssh-login\",\"sub\":\"sub-%s\","
-                        "\"preferred_username\":\"%s\",\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}",
-                        user, user, now, now + 300) > 0);
+                        "\"preferred_username\":\"%s\",\"iat\":%" PRId64 ",\"exp\":%" PRId64 "%s}",
+                        user, user, now, now + 300, claims_more) > 0);
         return jose_sign(&key, "{\"alg\":\"ES256\",\"kid\":\"k\"}", claims);
 }
 
@@ -111,7 +112,12 @@ static void write_configuration(const char *more) {
         assert(fclose(file) == 0);
 }
 
+void fake_provider_claims(const char *members) {
+        claims_more = members;
+}
+
 static void forget(void) {
+        claims_more = "";
         for (size_t i = 0; i < _FAKE_ENDPOINT_MAX; i++) {
                 for (size_t n = 0; n < endpoints[i].n_answers; n++)
                         free((char *)endpoints[i].answers[n].body);

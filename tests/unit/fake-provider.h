@@ -37,6 +37,8 @@ void fake_provider_done(void);
 void fake_provider_say(FakeEndpoint endpoint, FakeAnswer answer);
 /* The same, a token response for @user with a refresh token called @refresh (NULL: none). */
 void fake_provider_grant(const char *user, const char *refresh);
+/* Further members of the ID tokens from now on, such as ",\"acr\":\"x\""; a literal. */
+void fake_provider_claims(const char *members);
 /* An ID token for @user, issued @age_sec ago; the caller frees it. */
 char *fake_provider_id_token(const char *user, int64_t age_sec);
 

@@ -25,13 +25,14 @@ static char *const all_algs[] = {(char *)"RS256",
                                  (char *)"EdDSA",
                                  NULL};
 
+static IdTokenExpectation expectation = {
+        .issuer = ISSUER,
+        .client_id = "ssh-login",
+        .algs = all_algs,
+        .now_usec = NOW * 1000000,
+};
+
 static int verify_token(const char *token, IdToken **ret) {
-        const IdTokenExpectation expectation = {
-                .issuer = ISSUER,
-                .client_id = "ssh-login",
-                .algs = all_algs,
-                .now_usec = NOW * 1000000,
-        };
         _cleanup_(secret_freep) Secret *secret = NULL;
 
         assert(secret_new_copy(token, strlen(token), &secret) == 0);
@@ -189,16 +190,88 @@ static void test_other_signer(void) {
 
 static void test_algorithms_not_listed(void) {
         char *const only[] = {(char *)"RS256", NULL};
-        const IdTokenExpectation expectation = {.issuer = ISSUER,
-                                                .client_id = "ssh-login",
-                                                .algs = only,
-                                                .now_usec = NOW * 1000000};
-        _cleanup_free_ char *token = jose_sign(&key, HEADER, CLAIMS);
-        _cleanup_(secret_freep) Secret *secret = NULL;
-        IdToken *none = NULL;
 
-        assert(secret_new_copy(token, strlen(token), &secret) == 0);
-        assert(id_token_verify(secret, jwks, &expectation, &none) == ID_TOKEN_E_ALGORITHM && !none);
+        expectation.algs = only;
+        assert(verify_signed(HEADER, CLAIMS) == ID_TOKEN_E_ALGORITHM);
+        expectation.algs = all_algs;
+}
+
+typedef struct Case {
+        int expected;
+        const char *members;
+} Case;
+
+static void assert_cases(const Case *cases, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *payload = NULL;
+                int r;
+
+                assert(asprintf(&payload, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\"%s}",
+                                cases[i].members) > 0);
+                r = verify_signed(HEADER, payload);
+                if (r != cases[i].expected)
+                        fprintf(stderr, "%d, not %d: %s\n", r, cases[i].expected, payload);
+                assert(r == cases[i].expected);
+        }
+}
+
+static void test_nonce(void) {
+        static const Case cases[] = {
+                {0, ""},
+                {0, ",\"nonce\":\"ours\""},
+                {ID_TOKEN_E_NONCE, ",\"nonce\":\"our\""},
+                {ID_TOKEN_E_NONCE, ",\"nonce\":\"ours2\""},
+                {ID_TOKEN_E_NONCE, ",\"nonce\":\"\""},
+                {ID_TOKEN_E_NONCE, ",\"nonce\":null"},
+                {ID_TOKEN_E_NONCE, ",\"nonce\":[\"ours\"]"},
+        };
+
+        assert(verify_signed(HEADER, "{" CLAIMS_BUT_SUB ",\"sub\":\"x\",\"nonce\":\"?\"}") == 0);
+        expectation.nonce = "ours";
+        assert_cases(cases, ELEMENTSOF(cases));
+        expectation.nonce = NULL;
+}
+
+static void test_acr(void) {
+        static const Case cases[] = {
+                {0, ",\"acr\":\"urn:mfa\""},
+                {0, ",\"acr\":\"urn:hardware\""},
+                {ID_TOKEN_E_ACR, ""},
+                {ID_TOKEN_E_ACR, ",\"acr\":\"urn:password\""},
+                {ID_TOKEN_E_ACR, ",\"acr\":\"urn:mf\""},
+                {ID_TOKEN_E_ACR, ",\"acr\":\"urn:mfa urn:hardware\""},
+                {ID_TOKEN_E_ACR, ",\"acr\":\"URN:MFA\""},
+                {ID_TOKEN_E_ACR, ",\"acr\":null"},
+                {ID_TOKEN_E_ACR, ",\"acr\":[\"urn:mfa\"]"},
+                {ID_TOKEN_E_ACR, ",\"acr\":2"},
+        };
+        char *const values[] = {(char *)"urn:mfa", (char *)"urn:hardware", NULL};
+
+        expectation.acr_values = values;
+        assert_cases(cases, ELEMENTSOF(cases));
+        expectation.acr_values = NULL;
+}
+
+static void test_max_age(void) {
+        static const Case cases[] = {
+                {0, ",\"auth_time\":1795262400"},
+                {0, ",\"auth_time\":1795262040"}, /* 300 s and the skew */
+                {0, ",\"auth_time\":1795262399.5"},
+                {0, ",\"auth_time\":1795262460"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":1795262461"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":1795262039"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":0"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":-1"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":1e300"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":\"1795262400\""},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":null"},
+                {ID_TOKEN_E_AUTH_TIME, ",\"auth_time\":true"},
+                {ID_TOKEN_E_AUTH_TIME, ""},
+        };
+
+        expectation.max_age_sec = 300;
+        assert_cases(cases, ELEMENTSOF(cases));
+        expectation.max_age_sec = 0;
 }
 
 static void test_oversized(void) {
@@ -228,6 +301,9 @@ int main(void) {
         test_other_signer();
         test_algorithms_not_listed();
         test_oversized();
+        test_nonce();
+        test_acr();
+        test_max_age();
         jwks_free(jwks);
         jose_key_done(&key);
         return 0;

@@ -116,6 +116,30 @@ static void test_success(void) {
         assert(fake_provider_requests(FAKE_REVOCATION) == 0);
 }
 
+/* The nonce is another one each time; what the configuration asks for is asked of the provider. */
+static void test_request(void) {
+        _cleanup_free_ char *first = NULL;
+        Heard heard;
+
+        setup("acr_values = urn:mfa urn:hardware\nmax_age = 300");
+        begin(&heard);
+        assert(strstr(fake_provider_form(FAKE_DEVICE), "acr_values=urn%3Amfa%20urn%3Ahardware&"));
+        assert(strstr(fake_provider_form(FAKE_DEVICE), "max_age=300&"));
+        assert(strstr(fake_provider_form(FAKE_DEVICE), "nonce="));
+        first = strndup(strstr(fake_provider_form(FAKE_DEVICE), "nonce="), 6 + 32);
+        assert(strspn(first + 6, "0123456789abcdef") == 32);
+        assert(!strstr(first, login_id(heard.login)));
+        teardown(&heard);
+
+        setup(NULL);
+        begin(&heard);
+        assert(strstr(fake_provider_form(FAKE_DEVICE), "nonce="));
+        assert(!strstr(fake_provider_form(FAKE_DEVICE), first));
+        assert(!strstr(fake_provider_form(FAKE_DEVICE), "acr_values"));
+        assert(!strstr(fake_provider_form(FAKE_DEVICE), "max_age"));
+        teardown(&heard);
+}
+
 /* A token that comes and must not be kept is revoked. */
 static void test_refused_tokens(void) {
         static const struct {
@@ -150,6 +174,31 @@ static void test_refused_tokens(void) {
                 assert(strncmp(fake_provider_form(FAKE_REVOCATION), cases[i].revoked,
                                strlen(cases[i].revoked)) == 0);
                 teardown(&heard);
+        }
+}
+
+static void test_kind_of_login(void) {
+        static const struct {
+                const char *more, *claims;
+                Outcome outcome;
+        } cases[] = {
+                {"acr_values = urn:mfa", "", OUTCOME_AUTHENTICATION_WEAK},
+                {"acr_values = urn:mfa", ",\"acr\":\"urn:password\"", OUTCOME_AUTHENTICATION_WEAK},
+                {"acr_values = urn:mfa", ",\"acr\":\"urn:mfa\"", OUTCOME_SUCCESS},
+                {"max_age = 300", "", OUTCOME_AUTHENTICATION_WEAK},
+                {"max_age = 300", ",\"auth_time\":1000000000", OUTCOME_AUTHENTICATION_WEAK},
+                {"", ",\"nonce\":\"of another login\"", OUTCOME_ID_TOKEN_INVALID},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Heard heard;
+
+                setup(cases[i].more);
+                fake_provider_claims(cases[i].claims);
+                fake_provider_grant(USER, "r1");
+                assert(verdict(&heard) == (int)cases[i].outcome);
+                teardown(&heard);
+                assert(fake_provider_requests(FAKE_REVOCATION) == 1);
         }
 }
 
@@ -336,7 +385,9 @@ static void test_cancel(void) {
 
 int main(void) {
         test_success();
+        test_request();
         test_refused_tokens();
+        test_kind_of_login();
         test_no_refresh_token_allowed();
         test_token_endpoint_says_no();
         test_trouble_while_polling();

@@ -216,6 +216,15 @@ static void test_ambiguous(void) {
         teardown();
 }
 
+/* What was asked of the login is over when it is renewed (OpenID Connect Core 12.2). */
+static void test_kind_of_login_counts_once(void) {
+        setup("acr_values = urn:mfa\nmax_age = 60");
+        fake_provider_claims(",\"auth_time\":1000000000,\"nonce\":\"of the login\"");
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == 0);
+        teardown();
+}
+
 static void test_another_subject(void) {
         setup(NULL);
         fake_provider_grant("mallory", "r2");
@@ -347,6 +356,7 @@ int main(void) {
         test_errors();
         test_lost_answer();
         test_ambiguous();
+        test_kind_of_login_counts_once();
         test_another_subject();
         test_times_by_the_providers_clock();
         test_keys_out_of_reach();
