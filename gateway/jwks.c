@@ -204,12 +204,14 @@ static int key_read_okp(json_object *jwk, Key *key) {
 }
 
 /* RFC 7517 4.2 and 4.3: both are optional, and either can say that this key is for something else.
- */
+ * Whose private part is published (RFC 7518 6.2.2, 6.3.2) is no key of the provider's alone. */
 static bool key_is_for_verifying(json_object *jwk) {
         json_object *ops;
         const char *use;
         int r;
 
+        if (json_object_object_get_ex(jwk, "d", NULL))
+                return false;
         r = json_member_text(jwk, "use", MEMBER_MAX, &use);
         if (r != -ENOENT && (r < 0 || !streq(use, "sig")))
                 return false;

@@ -2,7 +2,8 @@
 #pragma once
 
 /* Jwks: the provider's public keys (RFC 7517), as OpenSSL keys. Keys of a type that we do not
- * verify with, or for another use than signing, are passed over; a malformed one too. */
+ * verify with, for another use than signing, or with their private part in the open are passed
+ * over; a malformed one too. */
 
 #include <stdbool.h>
 #include <stddef.h>
