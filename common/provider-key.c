@@ -97,6 +97,18 @@ static const char *parse_claims(const char *value, void *field) {
         return problem;
 }
 
+/* HOST, HOST:PORT, or either with an address in brackets: nothing that a URL has beside them. */
+static const char *parse_hosts(const char *value, void *field) {
+        static const char allowed[] =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]";
+        const char *problem = parse_words(value, field);
+
+        for (char **host = problem ? NULL : *(char ***)field; host && *host; host++)
+                if ((*host)[strspn(*host, allowed)])
+                        return "each has to be HOST or HOST:PORT";
+        return problem;
+}
+
 static const char *parse_scope(const char *value, void *field) {
         return is_word_of("openid", value)
                        ? parse_text(value, field)
@@ -157,6 +169,7 @@ static const ConfigType type_scope = {parse_scope, clear_text};
 static const ConfigType type_path = {parse_path, clear_text};
 static const ConfigType type_words = {parse_words, clear_words};
 static const ConfigType type_claims = {parse_claims, clear_words};
+static const ConfigType type_hosts = {parse_hosts, clear_words};
 static const ConfigType type_algs = {parse_algs, clear_words};
 static const ConfigType type_truth = {parse_truth, NULL};
 static const ConfigType type_min_uid = {parse_min_uid, NULL};
@@ -196,7 +209,7 @@ static const struct ProviderKey {
         {"max_age", &type_max_age, FIELD(max_age_sec), NULL},
         {"id_token_algs", &type_algs, FIELD(id_token_algs), VERIFIED_ALGS},
         {"require_offline_access", &type_truth, FIELD(require_offline_access), "yes"},
-        {"verification_hosts", &type_words, FIELD(verification_hosts), NULL},
+        {"verification_hosts", &type_hosts, FIELD(verification_hosts), NULL},
         {"ca_file", &type_path, FIELD(ca_file), NULL},
         {"proxy", &type_text, FIELD(proxy), NULL},
         {"refresh_at", &type_percent, FIELD(refresh_at), "75"},

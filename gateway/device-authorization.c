@@ -124,3 +124,36 @@ int device_authorization_parse(const char *bytes, size_t size, bool allow_loopba
         *ret = TAKE_PTR(authorization);
         return 0;
 }
+
+static bool is_at_one_of(const char *url, char *const *places) {
+        for (char *const *place = places; *place; place++)
+                if (http_url_is_at(url, *place))
+                        return true;
+        return false;
+}
+
+static int require_places(const DeviceAuthorization *authorization, char *const *places,
+                          const char **ret_elsewhere) {
+        const char *const uris[] = {authorization->verification_uri,
+                                    authorization->verification_uri_complete};
+
+        for (size_t i = 0; i < ELEMENTSOF(uris); i++)
+                if (uris[i] && !is_at_one_of(uris[i], places)) {
+                        *ret_elsewhere = uris[i];
+                        return -EACCES;
+                }
+        return 0;
+}
+
+int device_authorization_confine(DeviceAuthorization *authorization, char *const *places,
+                                 const char **ret_elsewhere) {
+        char *complete = authorization->verification_uri_complete;
+
+        if (places)
+                return require_places(authorization, places, ret_elsewhere);
+        if (!complete || http_url_same_place(authorization->verification_uri, complete))
+                return 0;
+        free(complete);
+        authorization->verification_uri_complete = NULL;
+        return 1;
+}

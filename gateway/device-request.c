@@ -32,20 +32,44 @@ static const Outcome error_outcomes[] = {
         [TOKEN_E_TOKEN_TYPE] = OUTCOME_PROVIDER_ANSWER,
 };
 
-static int answer_parse(const HttpResponse *response, bool allow_loopback_http,
-                        DeviceAuthorization **ret, char **ret_error_code) {
+/* Whoever approves the code enters a password where the provider sends them. */
+static int authorization_take(Provider *provider, DeviceAuthorization *authorization,
+                              DeviceAuthorization **ret, char **ret_detail) {
+        _cleanup_(device_authorization_freep) DeviceAuthorization *confined = authorization;
+        const char *elsewhere = NULL;
+        int r;
+
+        r = device_authorization_confine(confined, provider_config(provider)->verification_hosts,
+                                         &elsewhere);
+        if (r < 0) {
+                if (asprintf(ret_detail, "verification_hosts does not allow %s", elsewhere) < 0)
+                        *ret_detail = NULL;
+                return OUTCOME_PROVIDER_ANSWER;
+        }
+        if (r > 0)
+                provider_warn_once(provider, "its verification_uri_complete is not where its "
+                                             "verification_uri is, and is not shown");
+        *ret = TAKE_PTR(confined);
+        return 0;
+}
+
+static int answer_parse(Provider *provider, const HttpResponse *response, DeviceAuthorization **ret,
+                        char **ret_detail) {
         _cleanup_(token_response_freep) TokenResponse *tokens = NULL;
+        DeviceAuthorization *authorization = NULL;
         int r;
 
         if (response->status == 200) {
-                r = device_authorization_parse(secret_bytes(response->body),
-                                               secret_size(response->body), allow_loopback_http,
-                                               ret);
+                r = device_authorization_parse(
+                        secret_bytes(response->body), secret_size(response->body),
+                        provider_config(provider)->allow_loopback_http, &authorization);
+                if (r == 0)
+                        return authorization_take(provider, authorization, ret, ret_detail);
                 if (r != -EBADMSG)
                         return r;
         }
         /* Errors are those of RFC 6749 5.2; some come with a status of 200. */
-        r = token_response_parse(response, &tokens, ret_error_code);
+        r = token_response_parse(response, &tokens, ret_detail);
         return r < 0 ? r : (int)error_outcomes[r];
 }
 
@@ -53,7 +77,7 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
                       void *userdata) {
         DeviceAuthorization *authorization = NULL;
         DeviceRequest *request = userdata;
-        _cleanup_free_ char *code = NULL;
+        _cleanup_free_ char *text = NULL;
         int r;
 
         request->request = provider_request_free(request->request);
@@ -61,9 +85,8 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
                 request->done((int)provider_http_outcome(error), NULL, detail, request->userdata);
                 return;
         }
-        r = answer_parse(response, provider_config(request->provider)->allow_loopback_http,
-                         &authorization, &code);
-        request->done(r, authorization, code, request->userdata);
+        r = answer_parse(request->provider, response, &authorization, &text);
+        request->done(r, authorization, text, request->userdata);
 }
 
 /* OpenID Connect Core 3.1.2.1: the words with a blank between them. */

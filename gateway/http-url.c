@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,4 +64,38 @@ bool http_url_is_acceptable(const char *text, bool allow_loopback_http) {
 
         return streq(scheme, "https") ||
                (allow_loopback_http && streq(scheme, "http") && host_is_loopback(host));
+}
+
+typedef struct Place {
+        char *host, *port;
+} Place;
+
+static void place_done(Place *place) {
+        curl_free(place->host);
+        curl_free(place->port);
+}
+
+static bool place_read(const char *text, Place *place) {
+        _cleanup_(url_unrefp) CURLU *url = curl_url();
+
+        return url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+               curl_url_get(url, CURLUPART_HOST, &place->host, 0) == CURLUE_OK &&
+               curl_url_get(url, CURLUPART_PORT, &place->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+}
+
+bool http_url_same_place(const char *a, const char *b) {
+        _cleanup_(place_done) Place of_a = {}, of_b = {};
+
+        return place_read(a, &of_a) && place_read(b, &of_b) &&
+               strcasecmp(of_a.host, of_b.host) == 0 && streq(of_a.port, of_b.port);
+}
+
+bool http_url_is_at(const char *url, const char *place) {
+        _cleanup_free_ char *whole = NULL;
+
+        if (asprintf(&whole, "https://%s/", place) < 0) {
+                whole = NULL;
+                return false;
+        }
+        return http_url_same_place(url, whole);
 }

@@ -69,3 +69,9 @@ uint64_t http_client_connections(const HttpClient *client);
 /* https://, or http:// to loopback where allowed; no user info, no control characters, at most
  * 2048 bytes. The same test serves for discovered endpoints. */
 bool http_url_is_acceptable(const char *url, bool allow_loopback_http);
+
+/* Whether two URLs that are acceptable lead to the same host (ASCII case does not matter) and port.
+ */
+bool http_url_same_place(const char *a, const char *b);
+/* The same for a place as it stands in the configuration: HOST, which is port 443, or HOST:PORT. */
+bool http_url_is_at(const char *url, const char *place);

@@ -47,6 +47,7 @@ struct Provider {
         int64_t skew_sec;
         bool skew_known;
         bool in_trouble;
+        const char *warned; /* what provider_warn_once() said last */
         char problem[PROBLEM_MAX];
 };
 
@@ -174,6 +175,13 @@ static void provider_trouble(Provider *provider, const char *what, const char *d
         else
                 log_debug("Provider %s: %s", provider->config->name, provider->problem);
         provider->in_trouble = true;
+}
+
+void provider_warn_once(Provider *provider, const char *what) {
+        if (provider->warned == what)
+                return;
+        provider->warned = what;
+        log_warning("Provider %s: %s", provider->config->name, what);
 }
 
 static void provider_recovered(Provider *provider) {

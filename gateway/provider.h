@@ -54,6 +54,10 @@ uint64_t provider_busy_until_usec(const Provider *provider, ProviderEndpoint end
 /* What the last failure was, for the administrator; "" if there was none. */
 const char *provider_problem(const Provider *provider);
 
+/* Says in the log what is odd, which does no harm: not again until something else was said so.
+ * @what is a literal. */
+void provider_warn_once(Provider *provider, const char *what);
+
 /* How far the provider's clock is ahead of ours by its last answer, in seconds. -ENODATA: no answer
  * with a Date was seen. */
 int provider_clock_skew(const Provider *provider, int64_t *ret_sec);

@@ -166,6 +166,50 @@ static void test_sizes(void) {
         assert(parse_with_sizes(8192, 65) == -EBADMSG);
 }
 
+static void test_confinement(void) {
+        static char *const one[] = {(char *)"ID.example", NULL};
+        static char *const two[] = {(char *)"id.example", (char *)"go.example:8443", NULL};
+        static char *const none[] = {NULL};
+        static const struct {
+                const char *uri, *complete;
+                char *const *places;
+                int result;
+        } cases[] = {
+                {"https://id.example/", NULL, NULL, 0},
+                {"https://id.example/", "https://id.example/?c", NULL, 0},
+                {"https://id.example/", "https://evil.example/?c", NULL, 1},
+                {"https://id.example/", "https://id.example:8443/?c", NULL, 1},
+                {"https://id.example/", NULL, one, 0},
+                {"https://id.example/", "https://id.example/?c", one, 0},
+                {"https://id.example/", "https://evil.example/?c", one, -EACCES},
+                {"https://evil.example/", "https://id.example/?c", one, -EACCES},
+                {"https://evil.example/", NULL, one, -EACCES},
+                {"https://id.example:8443/", NULL, one, -EACCES},
+                {"https://id.example/", "https://go.example:8443/?c", two, 0},
+                {"https://go.example/", NULL, two, -EACCES},
+                {"https://id.example/", NULL, none, -EACCES},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(device_authorization_freep) DeviceAuthorization *authorization = NULL;
+                _cleanup_free_ char *json = NULL;
+                const char *complete = cases[i].complete, *elsewhere = NULL;
+
+                assert(asprintf(&json,
+                                "{" CODE "," USER "," EXPIRES ",\"verification_uri\":\"%s\"%s%s%s}",
+                                cases[i].uri, complete ? ",\"verification_uri_complete\":\"" : "",
+                                complete ? complete : "", complete ? "\"" : "") > 0);
+                assert(parse(json, false, &authorization) == 0);
+                assert(device_authorization_confine(authorization, cases[i].places, &elsewhere) ==
+                       cases[i].result);
+                assert((elsewhere != NULL) == (cases[i].result == -EACCES));
+                assert(!elsewhere || cases[i].places != one || !strstr(elsewhere, "//id.example/"));
+                assert(streq(authorization->verification_uri, cases[i].uri));
+                assert((authorization->verification_uri_complete != NULL) ==
+                       (complete && cases[i].result != 1));
+        }
+}
+
 int main(void) {
         test_of_the_rfc();
         test_of_other_providers();
@@ -174,5 +218,6 @@ int main(void) {
         test_unclean();
         test_loopback();
         test_sizes();
+        test_confinement();
         return 0;
 }

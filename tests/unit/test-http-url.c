@@ -85,6 +85,41 @@ static void test_length(void) {
         check(url, false, false);
 }
 
+static void test_places(void) {
+        static const struct {
+                const char *url, *place;
+                bool is_there;
+        } cases[] = {
+                {"https://id.example.com/device", "id.example.com", true},
+                {"https://ID.Example.com/device", "id.EXAMPLE.com", true},
+                {"https://id.example.com:443/", "id.example.com", true},
+                {"https://id.example.com/", "id.example.com:443", true},
+                {"https://id.example.com:8443/", "id.example.com:8443", true},
+                {"https://[2001:db8::1]:8443/", "[2001:db8::1]:8443", true},
+                {"http://localhost:3000/", "localhost:3000", true},
+                {"https://id.example.com:8443/", "id.example.com", false},
+                {"https://id.example.com/", "id.example.com:8443", false},
+                {"https://id.example.com.evil.example/", "id.example.com", false},
+                {"https://evil-id.example.com/", "id.example.com", false},
+                {"https://a.id.example.com/", "id.example.com", false},
+                {"https://example.com/", "id.example.com", false},
+                {"https://evil.example/id.example.com", "id.example.com", false},
+                {"https://evil.example/?id.example.com", "id.example.com", false},
+                {"https://id.example.com./", "id.example.com", false},
+                {"https://id.example.com/", "", false},
+                {"https://id.example.com/", "id.example.com:x", false},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                if (http_url_is_at(cases[i].url, cases[i].place) != cases[i].is_there)
+                        (void)fprintf(stderr, "%s at %s\n", cases[i].url, cases[i].place);
+                assert(http_url_is_at(cases[i].url, cases[i].place) == cases[i].is_there);
+        }
+        assert(http_url_same_place("https://a.example/x", "https://A.example:443/y?z"));
+        assert(!http_url_same_place("https://a.example/", "https://b.example/"));
+        assert(!http_url_same_place("https://a.example/", "https://a.example:444/"));
+}
+
 int main(void) {
         for (size_t i = 0; i < ELEMENTSOF(acceptable); i++) {
                 check(acceptable[i], false, true);
@@ -100,5 +135,6 @@ int main(void) {
         }
         check(NULL, true, false);
         test_length();
+        test_places();
         return 0;
 }
