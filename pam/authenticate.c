@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <syslog.h>
 
+#include "common/challenge.h"
 #include "common/clock.h"
-#include "pam/challenge.h"
 #include "pam/conversation.h"
+#include "pam/display.h"
 #include "pam/gateway-call.h"
 #include "pam/handover.h"
 #include "pam/log.h"
@@ -53,7 +54,7 @@ static int begin(const Transaction *t, const Items *items, Gateway *gateway, uin
                 .service = items->service,
                 .rhost = items->rhost,
                 .tty = items->tty,
-                .qr_style = challenge_qr_style(t->options.qr, items->service, items->tty),
+                .qr_style = display_qr_style(t->options.qr, items->service, items->tty),
         };
 
         transaction_debug(t, "asking for a code for %s (service %s, terminal %s, QR code %s)",
@@ -65,7 +66,7 @@ static int begin(const Transaction *t, const Items *items, Gateway *gateway, uin
  * the gateway polls: an early Enter hastens nothing, a late one delays nothing. */
 static int show(Transaction *t, const Items *items, const Login *login, uint64_t deadline_usec) {
         _cleanup_(text_freep) char *text = NULL;
-        bool prompt = challenge_wants_prompt(t->options.prompt, items->service, items->tty);
+        bool prompt = display_wants_prompt(t->options.prompt, items->service, items->tty);
         uint64_t now = clock_boottime_usec();
         uint64_t end = login->expires_usec < deadline_usec ? login->expires_usec : deadline_usec;
         Challenge challenge = {

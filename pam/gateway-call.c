@@ -7,10 +7,10 @@
 
 #include "common/clock.h"
 #include "common/names.h"
+#include "common/printable.h"
 #include "pam/bus-address.h"
 #include "pam/bus-call.h"
 #include "pam/handover.h"
-#include "pam/log.h"
 #include "pam/result.h"
 
 /* The bus starts the gateway, which may have to find the provider first. */
@@ -50,7 +50,7 @@ static void set_detail(Gateway *gateway, const char *name, const char *text) {
                 both = NULL;
                 return;
         }
-        gateway->detail = log_clean(both, DETAIL_MAX);
+        gateway->detail = printable_copy(both, DETAIL_MAX);
 }
 
 /* A fault of connection or call, as opposed to an answer. */
@@ -164,8 +164,8 @@ int gateway_await_login(Gateway *gateway, const char *login_id, uint64_t deadlin
         if (r < 0 || !*raw_issuer || !*raw_subject)
                 return bad_answer(gateway, "AwaitLogin");
 
-        issuer = log_clean(raw_issuer, IDENTITY_MAX);
-        subject = log_clean(raw_subject, IDENTITY_MAX);
+        issuer = printable_copy(raw_issuer, IDENTITY_MAX);
+        subject = printable_copy(raw_subject, IDENTITY_MAX);
         if (!issuer || !subject)
                 return -ENOMEM;
         *ret_issuer = TAKE_PTR(issuer);

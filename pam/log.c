@@ -13,12 +13,3 @@ int log_pam(pam_handle_t *pamh, int code, int priority, const char *format, ...)
         va_end(ap);
         return code;
 }
-
-char *log_clean(const char *text, size_t max) {
-        char *clean = text ? strndup(text, max) : NULL;
-
-        for (char *p = clean; p && *p; p++)
-                if (*p < 0x20 || *p > 0x7e)
-                        *p = '?';
-        return clean;
-}

@@ -11,7 +11,3 @@
 
 /* Logs and returns @code, so that both happen in one expression. @priority is a syslog(3) level. */
 int log_pam(pam_handle_t *pamh, int code, int priority, const char *format, ...) _printf_(4, 5);
-
-/* A copy of a foreign @text that may be logged or shown: printable ASCII, everything else is '?',
- * at most @max bytes. NULL: no memory (or no text). */
-char *log_clean(const char *text, size_t max);

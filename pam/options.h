@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 typedef enum PromptMode {
-        PROMPT_AUTO, /* by service and terminal, see pam/challenge.h */
+        PROMPT_AUTO, /* by service and terminal, see pam/display.h */
         PROMPT_ENTER,
         PROMPT_NONE,
         _PROMPT_MAX,

@@ -7,6 +7,7 @@
 
 #include <security/pam_ext.h>
 
+#include "common/printable.h"
 #include "pam/conversation.h"
 #include "pam/log.h"
 
@@ -21,7 +22,7 @@ int transaction_options(Transaction *t, int argc, const char **argv) {
         if (r >= 0)
                 return 0;
 
-        clean = log_clean(wrong, ITEM_MAX);
+        clean = printable_copy(wrong, ITEM_MAX);
         return log_pam(t->pamh, FAILURE_OPTIONS, LOG_ERR,
                        "unknown or wrong option \"%s\" in the PAM file of this service",
                        clean ? clean : "?");
@@ -59,7 +60,7 @@ int transaction_item(const Transaction *t, int item_type, char **ret) {
 
         if (pam_get_item(t->pamh, item_type, &item) != PAM_SUCCESS || !item)
                 item = "";
-        clean = log_clean(item, ITEM_MAX);
+        clean = printable_copy(item, ITEM_MAX);
         if (!clean)
                 return -ENOMEM;
         *ret = clean;

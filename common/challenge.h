@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pam/options.h"
-
 /* What the gateway answered, and what the login looks like from here. Everything is borrowed. */
 typedef struct Challenge {
         const char *user;
@@ -23,15 +21,8 @@ typedef struct Challenge {
         bool prompt;         /* the text ends in the words of a prompt */
 } Challenge;
 
-/* Whether the text has to be a prompt. By itself (PROMPT_AUTO) it is for sshd, which before 10.3
- * shows information only together with a prompt, and where no terminal is known: graphical and web
- * front ends tend to hide information. */
-bool challenge_wants_prompt(PromptMode mode, const char *service, const char *tty);
-
-/* The QR style to ask the gateway for: "utf8", "ascii" or "none". By itself (QR_MODE_AUTO) it is
- * utf8 through sshd and on pseudo-terminals, and none where a font, a line's speed or the height of
- * the screen is in doubt. */
-const char *challenge_qr_style(QrMode mode, const char *service, const char *tty);
+/* "/dev/pts/3" as people call it. */
+const char *challenge_tty_name(const char *tty);
 
 /* 0 and the text in @ret, the caller's to wipe and free; -ENOMEM; -EBADMSG if the gateway's strings
  * are not fit for a terminal. (A QR code that is not is left out.) */

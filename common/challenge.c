@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pam/challenge.h"
+#include "common/challenge.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,41 +7,14 @@
 
 #include "common/clock.h"
 #include "common/macro.h"
-#include "pam/log.h"
+#include "common/printable.h"
 
 #define URI_MAX 2048u
 #define CODE_MAX 128u
 #define QR_MAX 16384u /* 76 columns of 3 bytes, and as many lines as a terminal may have */
 
-static bool is_sshd(const char *service, const char *tty) {
-        /* The service may be renamed (PAMServiceName), the terminal is always called that. */
-        return streq(service, "sshd") || streq(tty, "ssh");
-}
-
-static const char *tty_name(const char *tty) {
+const char *challenge_tty_name(const char *tty) {
         return strncmp(tty, "/dev/", 5) == 0 ? tty + 5 : tty;
-}
-
-/* Graphical front ends put their display (":0") where the terminal belongs. */
-static bool is_terminal(const char *tty) {
-        return *tty && !strchr(tty, ':') && !streq(tty, "ssh");
-}
-
-bool challenge_wants_prompt(PromptMode mode, const char *service, const char *tty) {
-        if (mode != PROMPT_AUTO)
-                return mode == PROMPT_ENTER;
-        return is_sshd(service, tty) || !is_terminal(tty);
-}
-
-const char *challenge_qr_style(QrMode mode, const char *service, const char *tty) {
-        static const char *const styles[_QR_MODE_MAX] = {
-                [QR_MODE_UTF8] = "utf8", [QR_MODE_ASCII] = "ascii", [QR_MODE_NONE] = "none"};
-
-        if (mode != QR_MODE_AUTO)
-                return styles[mode];
-        if (is_sshd(service, tty) || strncmp(tty_name(tty), "pts/", 4) == 0)
-                return "utf8";
-        return "none";
 }
 
 /* The gateway has cleaned its strings; but it talks to strangers, and this is the last stop before
@@ -98,9 +71,9 @@ static int format_title(const Challenge *c, char **ret) {
         const char *preposition = *c->rhost ? ", from " : *c->tty ? ", on " : "";
 
         (void)gethostname(host, sizeof(host) - 1); /* the last byte stays NUL */
-        clean_host = log_clean(*host ? host : "this host", HOST_NAME_MAX);
-        service = log_clean(*c->service ? c->service : "unknown service", 64);
-        place = log_clean(*c->rhost ? c->rhost : tty_name(c->tty), 256);
+        clean_host = printable_copy(*host ? host : "this host", HOST_NAME_MAX);
+        service = printable_copy(*c->service ? c->service : "unknown service", 64);
+        place = printable_copy(*c->rhost ? c->rhost : challenge_tty_name(c->tty), 256);
         if (!clean_host || !service || !place)
                 return -ENOMEM;
 

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/challenge.h"
 #include "common/clock.h"
 #include "common/macro.h"
-#include "pam/challenge.h"
 
 static const Challenge usual = {
         .user = "alice",
@@ -20,41 +20,6 @@ static const Challenge usual = {
         .qr_text = "",
         .left_usec = 110 * USEC_PER_SEC,
 };
-
-static void check_modes(void) {
-        static const struct {
-                const char *service, *tty;
-                bool prompt;
-                const char *qr;
-        } cases[] = {
-                {"sshd", "ssh", true, "utf8"},
-                {"sshd-jump", "ssh", true, "utf8"},
-                {"sshd", "", true, "utf8"},
-                {"login", "/dev/tty1", false, "none"},
-                {"login", "tty1", false, "none"},
-                {"login", "pts/0", false, "utf8"},
-                {"su-l", "/dev/pts/12", false, "utf8"},
-                {"sudo", "/dev/ttyS0", false, "none"},
-                {"login", "hvc0", false, "none"},
-                {"login", "console", false, "none"},
-                {"gdm-password", ":0", true, "none"},
-                {"lightdm", "localhost:10.0", true, "none"},
-                {"cron", "", true, "none"},
-                {"su", "ptsx", false, "none"},
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                const char *service = cases[i].service, *tty = cases[i].tty;
-
-                assert(challenge_wants_prompt(PROMPT_AUTO, service, tty) == cases[i].prompt);
-                assert(challenge_wants_prompt(PROMPT_ENTER, service, tty));
-                assert(!challenge_wants_prompt(PROMPT_NONE, service, tty));
-                assert(streq(challenge_qr_style(QR_MODE_AUTO, service, tty), cases[i].qr));
-                assert(streq(challenge_qr_style(QR_MODE_UTF8, service, tty), "utf8"));
-                assert(streq(challenge_qr_style(QR_MODE_ASCII, service, tty), "ascii"));
-                assert(streq(challenge_qr_style(QR_MODE_NONE, service, tty), "none"));
-        }
-}
 
 static bool says(Challenge challenge, const char *words) {
         _cleanup_free_ char *text = NULL;
@@ -125,7 +90,6 @@ static void check_limits(void) {
 }
 
 int main(void) {
-        check_modes();
         check_time(110 * USEC_PER_SEC, "1 min 50 s");
         check_time(59 * USEC_PER_SEC + 999999, "59 s");
         check_time(60 * USEC_PER_SEC, "1 min");
