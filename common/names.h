@@ -25,6 +25,8 @@
 /* The configuration is where administrators look for it, whatever the prefix of the build. */
 #define CONFIG_FILE "/etc/oidc-keyring.conf"
 #define CREDENTIALS_FOLDER "/etc/oidc-keyring/credentials"
+/* StateDirectory= of the gateway's unit. */
+#define STATE_FOLDER "/var/lib/oidc-keyring"
 
 /* The access token's key is of type "user", its description this followed by the account. */
 #define TOKEN_KEY_PREFIX "oidc:"

@@ -34,6 +34,11 @@ static const struct {
                 {ERROR_PREFIX "AuthenticationWeak",
                  "The identity provider did not confirm a login of the kind, or as recent, as this "
                  "host asks for. Log out there, log in again and approve a new code."},
+        [OUTCOME_IDENTITY_CHANGED] =
+                {ERROR_PREFIX "IdentityChanged",
+                 "This user name belongs to another identity than the one that approved. Ask the "
+                 "administrator of this host, who finds both in the journal of "
+                 "oidc-keyring-gateway."},
         [OUTCOME_TOO_MANY_LOGINS] = {ERROR_PREFIX "TooManyLogins",
                                      "Too many logins are waiting or were tried. Wait a minute, "
                                      "then try again."},
@@ -76,6 +81,13 @@ static const struct {
                                       "There is no such provider in the configuration of "
                                       "oidc-keyring, or there are several and none was named. The "
                                       "administrator names one with provider= on the PAM line."},
+        [OUTCOME_STATE_UNUSABLE] =
+                {ERROR_PREFIX "StateUnusable",
+                 "This host cannot tell which identity this user name belongs to. The "
+                 "administrator finds the reason in the journal of oidc-keyring-gateway."},
+        [OUTCOME_UNKNOWN_BINDING] = {ERROR_PREFIX "UnknownBinding",
+                                     "This user is not bound to an identity. `oidc-keyring "
+                                     "bindings` shows who is."},
         [OUTCOME_UNKNOWN_ACCOUNT] =
                 {ERROR_PREFIX "UnknownAccount",
                  "There is no such account in this session, or there are several and none was "

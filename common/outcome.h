@@ -19,6 +19,7 @@ typedef enum Outcome {
         OUTCOME_IDENTITY_NOT_ALLOWED, /* it is this user, but allow_groups or require_claim says no
                                        */
         OUTCOME_AUTHENTICATION_WEAK,  /* not of a kind, or not as recent, as this host asks for */
+        OUTCOME_IDENTITY_CHANGED,     /* by another identity than the one this user is bound to */
         OUTCOME_TOO_MANY_LOGINS,      /* a limit on waiting codes or on attempts was reached */
         OUTCOME_CANCELLED,            /* by CancelLogin, or the caller went away */
         OUTCOME_UNKNOWN_LOGIN, /* no such login id: claimed already, too late, or never there */
@@ -37,6 +38,8 @@ typedef enum Outcome {
         /* this host */
         OUTCOME_CONFIGURATION, /* a configuration file is missing or wrong; message has file:line */
         OUTCOME_UNKNOWN_PROVIDER, /* no provider section of that name, or several and none named */
+        OUTCOME_STATE_UNUSABLE,   /* a binding cannot be read, or a first one not be written */
+        OUTCOME_UNKNOWN_BINDING,  /* there is none to clear */
         OUTCOME_UNKNOWN_ACCOUNT,  /* the daemon holds no grant of that name */
         OUTCOME_BAD_GRANT,        /* a descriptor that is not a sealed, well-formed grant */
         OUTCOME_NOT_PERMITTED,    /* the caller's kernel credentials do not allow this call */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/names.h"
 #include "gateway/device-request.h"
 #include "gateway/id-token.h"
 
@@ -176,7 +177,27 @@ static void on_metadata(int result, void *userdata) {
                 on_authorization(r, NULL, NULL, check);
 }
 
-int check_start(Provider *provider, CheckDone done, void *userdata, Check **ret) {
+static void check_bindings(Check *check, const Bindings *bindings) {
+        const ProviderConfig *config = provider_config(check->provider);
+        int r;
+
+        if (!config->bind_subject || config->user_map)
+                return;
+        r = bindings_probe(bindings);
+        if (r < 0)
+                check_say(check, CHECK_ERROR, "bindings",
+                          STATE_FOLDER " cannot be written (%s): whoever logs in for the first "
+                                       "time is refused. See to the disk and to the folder's owner "
+                                       "(oidc-keyring, mode 0700), or restart "
+                                       "oidc-keyring-gateway.service, which makes it.",
+                          strerror(-r));
+        else
+                check_say(check, CHECK_OK, "bindings",
+                          "A user name can be bound to the identity that first logs in with it.");
+}
+
+int check_start(Provider *provider, const Bindings *bindings, CheckDone done, void *userdata,
+                Check **ret) {
         Check *check = calloc(1, sizeof(*check));
         int r;
 
@@ -198,6 +219,7 @@ int check_start(Provider *provider, CheckDone done, void *userdata, Check **ret)
         }
         check_say(check, CHECK_OK, "configuration", "Provider %s is configured.",
                   provider_config(provider)->name);
+        check_bindings(check, bindings);
         r = provider_fetch_metadata(provider, on_metadata, check, &check->wait);
         if (r < 0)
                 on_metadata(r, check);

@@ -45,6 +45,7 @@ struct Login {
         sd_event *event;
         Provider *provider;
         Revocations *revocations;
+        const Bindings *bindings;
         LoginOver over;
         void *over_userdata;
         LoginTold begun; /* NULL once it was told */
@@ -108,6 +109,7 @@ int login_new(sd_event *event, Provider *provider, Revocations *revocations,
         login->event = sd_event_ref(event);
         login->provider = provider_ref(provider);
         login->revocations = revocations;
+        login->bindings = request->bindings;
         login->over = over;
         login->over_userdata = over_userdata;
         login->user_uid = request->user_uid;
@@ -283,6 +285,10 @@ static int login_succeed(Login *login, const IdToken *id_token) {
         if (r == -EINVAL)
                 return OUTCOME_PROVIDER_ANSWER;
         if (r < 0)
+                return r;
+        /* Last: nobody is bound by a login that fails. */
+        r = bindings_admit(login->bindings, config, login->user, login->subject);
+        if (r != 0)
                 return r;
         login->tokens = token_response_free(login->tokens);
         return 0;

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/grant.h"
+#include "gateway/bindings.h"
 #include "gateway/device-authorization.h"
 #include "gateway/provider.h"
 #include "gateway/revocation.h"
@@ -28,6 +29,7 @@ typedef struct LoginRequest {
         const char *rhost;   /* the same, and for the limits */
         uid_t user_uid;
         uid_t caller_uid;
+        const Bindings *bindings; /* outlive the login */
 } LoginRequest;
 
 /* Somebody who waits learns @result: 0, an Outcome or -errno. Called exactly once for each time it

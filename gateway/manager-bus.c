@@ -388,6 +388,87 @@ static int method_check(sd_bus_message *message, void *userdata, sd_bus_error *e
         return 1;
 }
 
+/* ListBindings, ClearBinding */
+
+static int append_binding(const Binding *binding, void *userdata) {
+        return sd_bus_message_append(userdata, "(sssst)", binding->provider, binding->user,
+                                     binding->issuer, binding->subject, binding->since_usec);
+}
+
+static int method_list_bindings(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *after_provider, *after_user;
+        Manager *manager = userdata;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "ss", &after_provider, &after_user);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(message, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(sssst)");
+        if (r < 0)
+                return r;
+        r = manager_list_bindings(manager, caller, after_provider, after_user, append_binding,
+                                  reply);
+        if (r != 0)
+                return bus_error_set(error, r, NULL);
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+typedef struct Clearing {
+        sd_bus_message *reply;
+        uid_t caller;
+} Clearing;
+
+static int on_binding_cleared(const Binding *binding, void *userdata) {
+        Clearing *clearing = userdata;
+
+        log_notice("The binding of user %s at provider %s to subject %s of %s was cleared by uid "
+                   "%u",
+                   binding->user, binding->provider, *binding->subject ? binding->subject : "-",
+                   *binding->issuer ? binding->issuer : "-", clearing->caller);
+        return sd_bus_message_append(clearing->reply, "s", binding->provider);
+}
+
+static int method_clear_binding(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *provider, *user;
+        Manager *manager = userdata;
+        Clearing clearing = {0};
+        int r;
+
+        r = sd_bus_message_read(message, "ss", &provider, &user);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &clearing.caller);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(message, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        if (r < 0)
+                return r;
+        clearing.reply = reply;
+        r = manager_clear_binding(manager, clearing.caller, provider, user, on_binding_cleared,
+                                  &clearing);
+        if (r != 0)
+                return bus_error_set(error, r, NULL);
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
 /* Everybody may call: who may have what is decided on the caller's credentials, method by method.
  * Messages that carry login ids are wiped. */
 #define METHOD(name, in, out, handler, flags)                                     \
@@ -417,6 +498,10 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("h", grant), SD_BUS_NO_RESULT, method_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         METHOD("Check", ("s", provider), ("a(sss)", findings), method_check, 0),
+        METHOD("ListBindings", ("s", after_provider, "s", after_user), ("a(sssst)", bindings),
+               method_list_bindings, 0),
+        METHOD("ClearBinding", ("s", provider, "s", user), ("as", providers), method_clear_binding,
+               0),
         SD_BUS_VTABLE_END,
 };
 

@@ -30,6 +30,7 @@ struct Manager {
         sd_event *event;
         HttpClient *http;
         Configuration *configuration;
+        Bindings *bindings;
         Pace *login_pace;
         Pace *revoke_pace;
         Revocations *revocations;
@@ -59,6 +60,9 @@ int manager_new(sd_event *event, const char *root, Manager **ret) {
         if (r < 0)
                 return r;
         r = configuration_new(root, manager->http, &manager->configuration);
+        if (r < 0)
+                return r;
+        r = bindings_new(root, &manager->bindings);
         if (r < 0)
                 return r;
         r = pace_new(LOGIN_BURST, LOGIN_PERIOD_USEC, &manager->login_pace);
@@ -128,6 +132,7 @@ Manager *manager_free(Manager *manager) {
         refreshes_free(manager->refreshes);
         revocations_free(manager->revocations);
         configuration_free(manager->configuration);
+        bindings_free(manager->bindings);
         pace_free(manager->login_pace);
         pace_free(manager->revoke_pace);
         http_client_free(manager->http);
@@ -262,6 +267,7 @@ int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *ar
                 .service = service,
                 .rhost = rhost,
                 .caller_uid = caller,
+                .bindings = manager->bindings,
         };
         PolicyVerdict verdict = POLICY_DENIED;
         Provider *provider;
@@ -432,8 +438,28 @@ int manager_check(Manager *manager, uid_t caller, const char *provider_name, Che
         managed->userdata = userdata;
         LIST_INSERT_HEAD(&manager->checks, managed, link);
         manager->n_checks++;
-        r = check_start(provider, on_check_done, managed, &managed->check);
+        r = check_start(provider, manager->bindings, on_check_done, managed, &managed->check);
         if (r < 0)
                 managed_check_free(managed);
         return r;
+}
+
+/* Bindings. */
+
+int manager_list_bindings(Manager *manager, uid_t caller, const char *after_provider,
+                          const char *after_user, BindingSeen seen, void *userdata) {
+        if (caller != 0)
+                return OUTCOME_NOT_PERMITTED;
+        return bindings_list(manager->bindings, after_provider, after_user, BINDINGS_PAGE, seen,
+                             userdata);
+}
+
+int manager_clear_binding(Manager *manager, uid_t caller, const char *provider, const char *user,
+                          BindingSeen cleared, void *userdata) {
+        int r;
+
+        if (caller != 0)
+                return OUTCOME_NOT_PERMITTED;
+        r = bindings_clear(manager->bindings, provider, user, cleared, userdata);
+        return r == -ENOENT ? OUTCOME_UNKNOWN_BINDING : r;
 }

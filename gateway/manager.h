@@ -11,6 +11,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "gateway/bindings.h"
 #include "gateway/check.h"
 #include "gateway/login.h"
 #include "gateway/policy.h"
@@ -23,6 +24,7 @@
 #define REVOKE_BURST 60u
 #define REVOKE_PERIOD_USEC UINT64_C(1000000)
 #define CHECKS_MAX 8u
+#define BINDINGS_PAGE 1000u /* in one answer */
 
 typedef struct Manager Manager;
 
@@ -82,3 +84,9 @@ void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done,
 /* 0: @done is called exactly once, perhaps from within. */
 int manager_check(Manager *manager, uid_t caller, const char *provider, CheckDone done,
                   void *userdata);
+
+/* As bindings_list() and bindings_clear(), for root alone. OUTCOME_UNKNOWN_BINDING. */
+int manager_list_bindings(Manager *manager, uid_t caller, const char *after_provider,
+                          const char *after_user, BindingSeen seen, void *userdata);
+int manager_clear_binding(Manager *manager, uid_t caller, const char *provider, const char *user,
+                          BindingSeen cleared, void *userdata);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/names.h"
 #include "tests/unit/jose.h"
 
 #define ANSWERS_MAX 16
@@ -116,6 +117,15 @@ void fake_provider_claims(const char *members) {
         claims_more = members;
 }
 
+/* The empty folder that systemd makes for the gateway. */
+static void clear_state(void) {
+        _cleanup_free_ char *command = NULL;
+
+        assert(asprintf(&command, "rm -rf %s" STATE_FOLDER " && mkdir -p %s" STATE_FOLDER, root,
+                        root) > 0);
+        assert(system(command) == 0);
+}
+
 static void forget(void) {
         claims_more = "";
         for (size_t i = 0; i < _FAKE_ENDPOINT_MAX; i++) {
@@ -133,6 +143,7 @@ void fake_provider_reset(const char *more) {
                 assert(mkdtemp(root));
         }
         forget();
+        clear_state();
         write_configuration(more);
 }
 

@@ -193,6 +193,8 @@ static void test_refusals(void) {
         call_start(&reply, "CancelLogin", "s", "00000000000000000000000000000000");
         expect_error(&reply, "UnknownLogin");
 
+        assert(manager_list_bindings(manager, 1000, "", "", NULL, NULL) == OUTCOME_NOT_PERMITTED);
+        assert(manager_clear_binding(manager, 1000, "", user, NULL, NULL) == OUTCOME_NOT_PERMITTED);
         assert(sealed_memfd_new("x", not_a_grant, sizeof(not_a_grant) - 1, &fd) == 0);
         call_start(&reply, "Refresh", "h", fd);
         expect_error(&reply, "BadGrant");

@@ -20,6 +20,7 @@ static sd_event *event;
 static HttpClient *http;
 static Configuration *configuration;
 static Revocations *revocations;
+static Bindings *bindings;
 
 static void setup(const char *more) {
         fake_provider_reset(more);
@@ -27,11 +28,13 @@ static void setup(const char *more) {
         assert(http_client_new(event, &http) == 0);
         assert(configuration_new(fake_provider_root(), http, &configuration) == 0);
         assert(revocations_new(event, &revocations) == 0);
+        assert(bindings_new(fake_provider_root(), &bindings) == 0);
 }
 
 static void teardown(Heard *heard) {
         login_free(heard->login);
         revocations = revocations_free(revocations);
+        bindings = bindings_free(bindings);
         configuration = configuration_free(configuration);
         http = http_client_free(http);
         event = sd_event_unref(event);
@@ -62,8 +65,11 @@ static void on_over(Login *login, void *userdata) {
 }
 
 static void begin(Heard *heard) {
-        const LoginRequest request = {
-                .user = USER, .service = "sshd", .rhost = "", .user_uid = 1000};
+        const LoginRequest request = {.user = USER,
+                                      .service = "sshd",
+                                      .rhost = "",
+                                      .user_uid = 1000,
+                                      .bindings = bindings};
         Provider *provider;
 
         *heard = (Heard){0};
@@ -200,6 +206,45 @@ static void test_kind_of_login(void) {
                 teardown(&heard);
                 assert(fake_provider_requests(FAKE_REVOCATION) == 1);
         }
+}
+
+static int count(const Binding *binding, void *userdata) {
+        size_t *n = userdata;
+
+        assert(streq(binding->user, USER) && streq(binding->subject, "sub-" USER));
+        (*n)++;
+        return 0;
+}
+
+static size_t n_bindings(void) {
+        size_t n = 0;
+
+        assert(bindings_list(bindings, "", "", 10, count, &n) == 0);
+        return n;
+}
+
+/* A login that succeeds binds the user, one that fails binds nobody. */
+static void test_binding(void) {
+        static const ProviderConfig corp = {
+                .name = (char *)"corp", .issuer = (char *)FAKE_ISSUER, .bind_subject = true};
+        Heard heard;
+
+        setup(NULL);
+        fake_provider_grant(USER, NULL);
+        assert(verdict(&heard) == OUTCOME_NO_REFRESH_TOKEN && n_bindings() == 0);
+        teardown(&heard);
+
+        setup(NULL);
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == 0 && n_bindings() == 1);
+        teardown(&heard);
+
+        setup(NULL);
+        assert(bindings_admit(bindings, &corp, USER, "sub-of-another") == 0);
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == OUTCOME_IDENTITY_CHANGED && heard.over);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+        teardown(&heard);
 }
 
 static void test_no_refresh_token_allowed(void) {
@@ -388,6 +433,7 @@ int main(void) {
         test_request();
         test_refused_tokens();
         test_kind_of_login();
+        test_binding();
         test_no_refresh_token_allowed();
         test_token_endpoint_says_no();
         test_trouble_while_polling();
