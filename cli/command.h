@@ -12,7 +12,7 @@ typedef enum ExitCode {
         EXIT_CODE_FAILURE = 1,
         EXIT_CODE_USAGE = 2,
         EXIT_CODE_LOGIN_REQUIRED = 3,
-        EXIT_CODE_NO_ACCOUNT = 4,
+        EXIT_CODE_NO_ACCOUNT = 4, /* or no such binding */
         EXIT_CODE_NOT_NOW = 5, /* provider, gateway or daemon cannot be reached: try again later */
         EXIT_CODE_NO_KEYRING = 6,
 } ExitCode;
@@ -31,6 +31,8 @@ extern const Command command_token;
 extern const Command command_refresh;
 extern const Command command_logout;
 extern const Command command_check;
+extern const Command command_bindings;
+extern const Command command_unbind;
 
 #define COMMAND_HELP_OPTION \
         { "help", no_argument, NULL, 'h' }

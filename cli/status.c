@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
-#include <json.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "cli/account-view.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/user-bus.h"
 #include "common/clock.h"
 
@@ -18,15 +18,6 @@ const Command command_status = {
         .help = "  -j, --json            for programs: {\"accounts\":[{\"name\", ...}]}\n",
         .run = run_status,
 };
-
-static inline void json_putp(json_object **object) {
-        (void)json_object_put(*object);
-}
-
-/* Seconds since 1970, null if there is none. */
-static json_object *json_time(uint64_t usec) {
-        return usec == 0 ? NULL : json_object_new_int64((int64_t)(usec / USEC_PER_SEC));
-}
 
 static json_object *json_account(const AccountView *view) {
         json_object *account = json_object_new_object();
@@ -59,19 +50,6 @@ static void print_json(const AccountViews *views) {
                 (void)json_object_array_add(accounts, json_account(&views->views[i]));
         (void)json_object_object_add(root, "accounts", accounts);
         (void)puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
-/* Names come from a provider: no C0 or C1 control may reach the terminal (the latter are C2 80 to
- * C2 9F in UTF-8), nor a byte that is no text at all, which D-Bus has seen to. */
-static void print_clean(const char *text) {
-        for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-                if (*p < ' ' || *p == 0x7f)
-                        (void)putchar('?');
-                else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) {
-                        (void)putchar('?');
-                        p++;
-                } else
-                        (void)putchar(*p);
 }
 
 static void print_fact(const char *name, const char *text) {

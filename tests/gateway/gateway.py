@@ -134,6 +134,8 @@ class Gateway:
         if self._secret:
             (self.folder / "credentials/credentials_corp").write_text(self._secret + "\n")
         (self.folder / "etc").mkdir()
+        self.state = self.folder / "var/lib/oidc-keyring"
+        self.state.mkdir(parents=True)
         self.configure(self._more)
         bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder / 'bus.conf'}", "--nofork",
                                 "--print-address"], stdout=subprocess.PIPE, text=True)
@@ -174,6 +176,10 @@ class Gateway:
         caller = Caller(self.build / "tests/gateway/gateway-call", self.environment, uid)
         self._callers.append(caller)
         return caller
+
+    def cli(self, *arguments: str, uid: int = 0) -> subprocess.CompletedProcess:
+        return subprocess.run([self.build / "oidc-keyring", *arguments], env=self.environment, text=True, user=uid,
+                              capture_output=True, timeout=60)
 
     def __exit__(self, *_: object) -> None:
         for caller in self._callers:
