@@ -300,8 +300,6 @@ const char *id_token_subject(const IdToken *id_token) {
         return id_token->subject;
 }
 
-const char *id_token_claim(const IdToken *id_token, const char *name) {
-        const char *value;
-
-        return json_member_text(id_token->claims, name, URL_MAX, &value) == 0 ? value : NULL;
+json_object *id_token_claims(const IdToken *id_token) {
+        return id_token->claims;
 }

@@ -4,6 +4,7 @@
 /* IdToken: an ID token of which everything was verified (OpenID Connect Core 3.1.3.7). There is no
  * way to get one otherwise, so no other code can act on an unverified claim. */
 
+#include <json-c/json.h>
 #include <stdint.h>
 
 #include "common/secret.h"
@@ -53,5 +54,5 @@ const char *id_token_error_text(int error);
 
 const char *id_token_subject(const IdToken *id_token); /* 1..255 printable ASCII */
 
-/* A claim that is a string, NULL if it is absent or anything else. */
-const char *id_token_claim(const IdToken *id_token, const char *name);
+/* All of them; they belong to the token. */
+json_object *id_token_claims(const IdToken *id_token);

@@ -255,25 +255,20 @@ static int login_make_grant(Login *login, Grant **ret) {
 }
 
 /* The only place where a login succeeds. */
-static int login_succeed(Login *login, const IdToken *id_token) {
+static int login_succeed(Login *login, const Identity *identity) {
         const ProviderConfig *config = provider_config(login->provider);
+        _cleanup_free_ char *detail = NULL;
         _cleanup_close_ int fd = -1;
         int r;
 
-        login->subject = strdup(id_token_subject(id_token));
+        login->subject = strdup(identity_subject(identity));
         if (!login->subject)
                 return -ENOMEM;
-        if (!policy_claim_is_user(config, id_token_claim(id_token, config->user_claim),
-                                  login->user)) {
-                login_set_detail(login,
-                                 id_token_claim(id_token, config->user_claim)
-                                         ? "approved by another:"
-                                         : "no such claim:",
-                                 id_token_claim(id_token, config->user_claim)
-                                         ? id_token_claim(id_token, config->user_claim)
-                                         : config->user_claim);
-                return OUTCOME_USER_MISMATCH;
-        }
+        r = policy_judge_identity(config, identity, login->user, &detail);
+        if (detail)
+                login_set_detail(login, detail, NULL);
+        if (r != 0)
+                return r;
         if (!login->tokens->refresh_token && config->require_offline_access)
                 return OUTCOME_NO_REFRESH_TOKEN;
 
@@ -294,12 +289,14 @@ static int login_succeed(Login *login, const IdToken *id_token) {
         return 0;
 }
 
-static void on_verified(int result, IdToken *verified, const char *detail, void *userdata) {
-        _cleanup_(id_token_freep) IdToken *id_token = verified;
+static void on_verified(int result, IdToken *id_token, const char *detail, void *userdata) {
+        _cleanup_(identity_freep) Identity *identity = NULL;
         Login *login = userdata;
 
         if (result == 0)
-                result = login_succeed(login, id_token);
+                result = identity_new(id_token, &identity);
+        if (result == 0)
+                result = login_succeed(login, identity);
         else if (detail)
                 login_set_detail(login, "ID token:", detail);
         login_end(login, result);

@@ -177,6 +177,7 @@ static int authorize(uid_t caller, const char *user, uid_t *ret_uid) {
 static int manager_judge(Manager *manager, uid_t caller, const char *provider_name,
                          const char *user, Provider **ret_provider, uid_t *ret_uid,
                          PolicyVerdict *ret) {
+        _cleanup_free_ char *problem = NULL;
         int found, r;
 
         found = authorize(caller, user, ret_uid);
@@ -185,11 +186,17 @@ static int manager_judge(Manager *manager, uid_t caller, const char *provider_na
         r = configuration_provider(manager->configuration, provider_name, ret_provider);
         if (r != 0)
                 return r;
-        if (found < 0 && found != -ENOENT)
+        if (found == -ENOENT) {
+                *ret = POLICY_DENIED;
+                return 0;
+        }
+        if (found < 0)
                 return found;
-        *ret = found == -ENOENT ? POLICY_DENIED
-                                : policy_judge_user(provider_config(*ret_provider), user, *ret_uid);
-        return 0;
+        r = policy_judge_user(provider_config(*ret_provider), user, *ret_uid, ret, &problem);
+        if (r == OUTCOME_CONFIGURATION)
+                log_error("Provider %s: user_map: %s", provider_config(*ret_provider)->name,
+                          problem ? problem : "it cannot be used");
+        return r;
 }
 
 int manager_check_account(Manager *manager, uid_t caller, const char *provider_name,

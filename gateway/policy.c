@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "gateway/display-text.h"
+#include "gateway/user-map.h"
 
 #define USER_NAME_MAX 256u
 /* Entries larger than this are no user's that logs in by its own name. */
 #define PASSWD_BUFFER_MAX (64u * 1024u)
+#define DETAIL_TEXT_MAX 64u
 
 /* getpwnam_r() answers an unknown user with 0 and no entry, or with one of these. */
 static bool errno_means_unknown(int error) {
@@ -40,31 +45,141 @@ int policy_find_user(const char *user, uid_t *ret) {
         return 0;
 }
 
-PolicyVerdict policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid) {
-        if (uid == 0 || uid < config->min_uid)
-                return POLICY_UNMANAGED;
-        if (!config->allow_users)
-                return POLICY_ALLOWED;
+static bool list_has(char *const *list, const char *name) {
+        for (; *list; list++)
+                if (streq(*list, name))
+                        return true;
+        return false;
+}
 
-        for (char **allowed = config->allow_users; *allowed; allowed++)
-                if (streq(*allowed, user))
-                        return POLICY_ALLOWED;
-        return POLICY_DENIED;
+/* Read anew each time: a line that was taken out of it must not count any more. */
+static int map_says(const ProviderConfig *config, const char *user, const char *subject, bool *ret,
+                    char **ret_problem) {
+        _cleanup_(user_map_freep) UserMap *map = NULL;
+        int r;
+
+        r = user_map_read(config->user_map, &map, ret_problem);
+        if (r < 0)
+                return r == -EINVAL ? OUTCOME_CONFIGURATION : r;
+        *ret = user_map_has(map, user, config->issuer, subject);
+        return 0;
+}
+
+int policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid, PolicyVerdict *ret,
+                      char **ret_problem) {
+        bool allowed = true;
+        int r;
+
+        *ret_problem = NULL;
+        if (uid == 0 || uid < config->min_uid) {
+                *ret = POLICY_UNMANAGED;
+                return 0;
+        }
+        if (config->allow_users)
+                allowed = list_has(config->allow_users, user);
+        if (allowed && config->user_map) {
+                r = map_says(config, user, NULL, &allowed, ret_problem);
+                if (r != 0)
+                        return r;
+        }
+        *ret = allowed ? POLICY_ALLOWED : POLICY_DENIED;
+        return 0;
+}
+
+/* Not toupper(): what a letter is must not depend on a locale. */
+static char fold(char c, bool ignore_case) {
+        return ignore_case && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool text_equal(const char *a, const char *b, size_t n, bool ignore_case) {
+        for (size_t i = 0; i < n; i++)
+                if (fold(a[i], ignore_case) != fold(b[i], ignore_case))
+                        return false;
+        return true;
 }
 
 bool policy_claim_is_user(const ProviderConfig *config, const char *claim, const char *user) {
-        size_t length, domain_length;
+        const char *domain = config->strip_domain ? config->strip_domain : "";
+        size_t length, domain_length = strlen(domain);
 
-        if (!claim || !user || !*user)
+        if (!claim || !user)
                 return false;
-        if (!config->strip_domain)
-                return streq(claim, user);
-
         length = strlen(claim);
-        domain_length = strlen(config->strip_domain);
-        if (length <= domain_length)
+        if (length <= domain_length) /* so an empty claim is nobody */
                 return false;
         length -= domain_length;
-        return streq(claim + length, config->strip_domain) && strlen(user) == length &&
-               memcmp(claim, user, length) == 0;
+        return strlen(user) == length && text_equal(claim, user, length, config->ignore_case) &&
+               text_equal(claim + length, domain, domain_length, config->ignore_case);
+}
+
+/* @foreign, cleaned, or NULL. A detail that there is no memory for is no detail. */
+static int refuse(Outcome outcome, char **ret_detail, const char *rule, const char *foreign) {
+        _cleanup_free_ char *clean = foreign ? display_text_clean(foreign, DETAIL_TEXT_MAX) : NULL;
+
+        if (asprintf(ret_detail, "%s%s", rule, clean ? clean : "") < 0)
+                *ret_detail = NULL;
+        return (int)outcome;
+}
+
+static int judge_person(const ProviderConfig *config, const Identity *identity, const char *user,
+                        char **ret_detail) {
+        const char *claim;
+        bool same = false;
+        int r;
+
+        if (config->user_map) {
+                r = map_says(config, user, identity_subject(identity), &same, ret_detail);
+                if (r != 0)
+                        return r;
+                return same ? 0
+                            : refuse(OUTCOME_USER_MISMATCH, ret_detail,
+                                     "user_map has no line for this subject", NULL);
+        }
+        claim = identity_claim_text(identity, config->user_claim);
+        if (!claim)
+                return refuse(OUTCOME_USER_MISMATCH, ret_detail,
+                              "no such claim: ", config->user_claim);
+        return policy_claim_is_user(config, claim, user)
+                       ? 0
+                       : refuse(OUTCOME_USER_MISMATCH, ret_detail, "approved by another: ", claim);
+}
+
+static int judge_groups(const ProviderConfig *config, const Identity *identity, char **ret_detail) {
+        if (!config->allow_groups)
+                return 0;
+        for (char **group = config->allow_groups; *group; group++)
+                if (identity_claim_lists(identity, config->groups_claim, *group))
+                        return 0;
+        return refuse(OUTCOME_IDENTITY_NOT_ALLOWED, ret_detail,
+                      identity_claim(identity, config->groups_claim)
+                              ? "allow_groups: none of them is in "
+                              : "allow_groups: there is no claim ",
+                      config->groups_claim);
+}
+
+static int judge_claims(const ProviderConfig *config, const Identity *identity, char **ret_detail) {
+        for (char **required = config->require_claim; required && *required; required++) {
+                size_t length = strcspn(*required, "=");
+                _cleanup_free_ char *name = strndup(*required, length);
+
+                if (!name)
+                        return -ENOMEM;
+                if (!identity_claim_is(identity, name, *required + length + 1))
+                        return refuse(OUTCOME_IDENTITY_NOT_ALLOWED, ret_detail,
+                                      "require_claim: ", name);
+        }
+        return 0;
+}
+
+int policy_judge_identity(const ProviderConfig *config, const Identity *identity, const char *user,
+                          char **ret_detail) {
+        int r;
+
+        *ret_detail = NULL;
+        r = judge_person(config, identity, user, ret_detail);
+        if (r == 0)
+                r = judge_groups(config, identity, ret_detail);
+        if (r == 0)
+                r = judge_claims(config, identity, ret_detail);
+        return r;
 }
