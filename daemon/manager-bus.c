@@ -10,6 +10,8 @@
 #include "daemon/account-bus.h"
 #include "daemon/bus-error.h"
 
+#define UID_INVALID ((uid_t)-1)
+
 /* A method that is answered later keeps a reference to its call as the userdata of the wait. The
  * answers below take that over. */
 static void answer_error(sd_bus_message *call, int result, const char *message) {
@@ -135,7 +137,26 @@ static int method_logout(sd_bus_message *call, void *userdata, sd_bus_error *err
         return 1;
 }
 
-/* Unprivileged: the bus of a user lets nobody else in. */
+/* A user's bus lets nobody else in. Where one does, the sender's uid, which the bus has from the
+ * kernel, decides; root has no business here that it could not do as the user. */
+static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+        uid_t uid = UID_INVALID;
+
+        (void)userdata;
+        (void)error;
+        if (sd_bus_message_is_method_call(message, NULL, NULL) <= 0)
+                return 0;
+        if (sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds) >= 0)
+                (void)sd_bus_creds_get_euid(creds, &uid);
+        if (uid == geteuid())
+                return 0;
+        (void)sd_bus_reply_method_errorf(message, SD_BUS_ERROR_ACCESS_DENIED,
+                                         "This keyring is of another user.");
+        return 1;
+}
+
+/* Unprivileged: on_message() has decided already. */
 #define METHOD SD_BUS_VTABLE_UNPRIVILEGED
 
 static const char *const version = PACKAGE_VERSION;
@@ -160,6 +181,9 @@ int manager_export(Manager *manager) {
         sd_bus *bus = manager_bus(manager);
         int r;
 
+        r = sd_bus_add_filter(bus, NULL, on_message, NULL);
+        if (r < 0)
+                return r;
         r = sd_bus_add_object_manager(bus, NULL, KEYRING_OBJECT_PATH);
         if (r < 0)
                 return r;

@@ -24,6 +24,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--build", default=str(HERE.parents[1] / "build"), help="where `make` was run")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "open_to_all: the user's bus lets everybody in")
+
+
 @pytest.fixture(scope="session")
 def running_provider() -> Provider:
     with Provider() as provider:
@@ -45,5 +49,6 @@ def keeper(request: pytest.FixtureRequest, idp: Provider) -> Keeper:
         pytest.skip("root is needed to run as others")
     if not (build / "tests/daemon/hand-over").exists():
         pytest.skip("not built: make all tests/gateway/gateway-call tests/daemon/hand-over")
-    with Gateway(build, idp, more="min_uid = 1") as gateway, Keeper(build, gateway, USER) as keeper:
+    open_to_all = request.node.get_closest_marker("open_to_all") is not None
+    with Gateway(build, idp, more="min_uid = 1") as gateway, Keeper(build, gateway, USER, open_to_all) as keeper:
         yield keeper

@@ -14,7 +14,24 @@ import tempfile
 import threading
 from pathlib import Path
 
+from gateway import Caller
 from output import Output
+
+# A user's bus that lets everybody in, as no user's bus does.
+OPEN_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>{address}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+  </policy>
+</busconfig>
+"""
 
 READER = Path(__file__).resolve().parent / "reader.py"
 
@@ -51,8 +68,10 @@ class ServiceManager:
 class Keeper:
     """Started by `with`; the gateway is the one of tests/gateway."""
 
-    def __init__(self, build: Path, gateway, user: str) -> None:
+    def __init__(self, build: Path, gateway, user: str, open_to_all: bool = False) -> None:
         self.build, self.gateway, self.user = build, gateway, user
+        self._open_to_all = open_to_all
+        self._callers: list[Caller] = []
         self.uid = pwd.getpwnam(user).pw_uid
 
     def __enter__(self) -> Keeper:
@@ -65,8 +84,7 @@ class Keeper:
             "DBUS_SYSTEM_BUS_ADDRESS": self.gateway.environment["DBUS_SYSTEM_BUS_ADDRESS"]}
         self.manager = ServiceManager(self.folder / "notify")
         self.bus = subprocess.Popen(
-            ["dbus-daemon", "--session", "--nofork", f"--address={self.environment['DBUS_SESSION_BUS_ADDRESS']}",
-             "--print-address"], stdout=subprocess.PIPE, text=True, user=self.uid, group=self.uid, extra_groups=[],
+            ["dbus-daemon", *self._bus_options(), "--nofork", "--print-address"], stdout=subprocess.PIPE, text=True, user=self.uid, group=self.uid, extra_groups=[],
             env=self.environment)
         assert self.bus.stdout.readline()
         self.log = Output()
@@ -88,6 +106,20 @@ class Keeper:
         self._following = self.log.follow(self.process.stderr)
         assert self.manager.ready.wait(15), self.log.text
 
+    def _bus_options(self) -> list[str]:
+        address = self.environment["DBUS_SESSION_BUS_ADDRESS"]
+        if not self._open_to_all:
+            return ["--session", f"--address={address}"]
+        (self.folder / "bus.conf").write_text(OPEN_BUS.format(address=address))
+        self.folder.chmod(0o755)
+        return [f"--config-file={self.folder / 'bus.conf'}"]
+
+    def caller(self, uid: int | None = None) -> Caller:
+        """Of the daemon, by "user:METHOD", and of the gateway."""
+        caller = Caller(self.build / "tests/gateway/gateway-call", self.environment, self.uid if uid is None else uid)
+        self._callers.append(caller)
+        return caller
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -98,6 +130,8 @@ class Keeper:
         assert self.process.wait(10) == 0
 
     def __exit__(self, *_: object) -> None:
+        for caller in self._callers:
+            caller.close()
         if self.process.poll() is None:
             self.stop()
         self.bus.terminate()

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Calls the gateway for the tests beside this file, as one caller on one connection: reads lines
+/* Calls the gateway for the tests, as one caller on one connection: reads lines
  * "TAG<tab>METHOD<tab>SIGNATURE<tab>ARGUMENT..." and writes one JSON object for each answer, in the
- * order in which they come. A descriptor is a number: that of the line's TAG that got it. Grants
- * are written with their tokens, so this is for tests only. */
+ * order in which they come. METHOD may be "PATH INTERFACE METHOD", and with "user:" before it, it
+ * is one of the daemon on the user's bus. A descriptor is a number: that of the line's TAG that got
+ * it; or KIND or KIND:TAG of odd-fd.h. Grants are written with their tokens, so this is for tests
+ * only.
+ */
 
 #include <assert.h>
 #include <errno.h>
@@ -14,11 +17,23 @@
 
 #include "common/grant.h"
 #include "common/names.h"
+#include "tests/gateway/odd-fd.h"
 
 #define TAGS_MAX 4096
 #define FIELDS_MAX 16
 
-static sd_bus *bus;
+typedef struct Service {
+        const char *prefix; /* of its methods */
+        const char *name, *path, *interface;
+        int (*open)(sd_bus **ret);
+        sd_bus *bus; /* once it is needed */
+} Service;
+
+static Service services[] = {
+        {"user:", KEYRING_BUS_NAME, KEYRING_OBJECT_PATH, KEYRING_INTERFACE, sd_bus_open_user, NULL},
+        {"", GATEWAY_BUS_NAME, GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE, sd_bus_open_system, NULL},
+};
+static sd_event *event;
 static int grant_fds[TAGS_MAX];
 
 static void add_text(json_object *object, const char *name, const char *value) {
@@ -65,11 +80,19 @@ static json_object *findings_to_json(sd_bus_message *reply) {
 static json_object *value_to_json(sd_bus_message *reply, char type, int tag) {
         const char *text;
         uint64_t number;
+        int32_t serial;
         int fd;
 
         switch (type) {
         case 's':
-                assert(sd_bus_message_read(reply, "s", &text) > 0);
+        case 'o':
+                assert(sd_bus_message_read_basic(reply, type, &text) > 0);
+                return json_object_new_string(text);
+        case 'i':
+                assert(sd_bus_message_read(reply, "i", &serial) > 0);
+                return json_object_new_int(serial);
+        case 'v':
+                assert(sd_bus_message_read(reply, "v", "s", &text) > 0);
                 return json_object_new_string(text);
         case 't':
                 assert(sd_bus_message_read(reply, "t", &number) > 0);
@@ -108,24 +131,69 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *unused)
         return 1;
 }
 
+static void append_fd(sd_bus_message *message, char *field) {
+        const char *kind = strsep(&field, ":");
+        int fd;
+
+        if (*kind >= '0' && *kind <= '9')
+                fd = dup(grant_fds[atoi(kind)]);
+        else
+                fd = odd_fd_new(kind, field ? grant_fds[atoi(field)] : -1);
+        assert(sd_bus_message_append(message, "h", fd) >= 0);
+        close(fd);
+}
+
+static void append(sd_bus_message *message, char type, char *field) {
+        uint64_t number;
+
+        switch (type) {
+        case 'h':
+                append_fd(message, field);
+                break;
+        case 'v':
+                assert(sd_bus_message_append(message, "v", "s", field) >= 0);
+                break;
+        case 's':
+        case 'o':
+                assert(sd_bus_message_append_basic(message, type, field) >= 0);
+                break;
+        default: /* little-endian: the low bytes of a number are a smaller one */
+                number = strtoull(field, NULL, 10);
+                assert(sd_bus_message_append_basic(message, type, &number) >= 0);
+        }
+}
+
+static Service *service_of(char **member) {
+        Service *service = services;
+
+        while (strncmp(*member, service->prefix, strlen(service->prefix)) != 0)
+                service++;
+        *member += strlen(service->prefix);
+        if (!service->bus) {
+                assert(service->open(&service->bus) >= 0);
+                assert(sd_bus_attach_event(service->bus, event, SD_EVENT_PRIORITY_NORMAL) >= 0);
+        }
+        return service;
+}
+
 static void call(char *fields[], size_t n_fields) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
         int tag = atoi(fields[0]);
-        const char *signature = fields[2];
+        char *member = fields[1];
+        Service *service = service_of(&member);
+        const char *signature = fields[2], *path = service->path, *interface = service->interface;
 
         assert(tag >= 0 && tag < TAGS_MAX && strlen(signature) + 3 == n_fields);
-        assert(sd_bus_message_new_method_call(bus, &message, GATEWAY_BUS_NAME, GATEWAY_OBJECT_PATH,
-                                              GATEWAY_INTERFACE, fields[1]) >= 0);
-        for (size_t i = 0; signature[i]; i++) {
-                const char *field = fields[3 + i];
-
-                if (signature[i] == 'h')
-                        assert(sd_bus_message_append(message, "h", grant_fds[atoi(field)]) >= 0);
-                else
-                        assert(sd_bus_message_append(message, "s", field) >= 0);
+        if (*member == '/') {
+                path = strsep(&member, " ");
+                interface = strsep(&member, " ");
         }
-        assert(sd_bus_call_async(bus, NULL, message, on_reply, (void *)(intptr_t)tag, UINT64_MAX) >=
-               0);
+        assert(sd_bus_message_new_method_call(service->bus, &message, service->name, path,
+                                              interface, member) >= 0);
+        for (size_t i = 0; signature[i]; i++)
+                append(message, signature[i], fields[3 + i]);
+        assert(sd_bus_call_async(service->bus, NULL, message, on_reply, (void *)(intptr_t)tag,
+                                 UINT64_MAX) >= 0);
 }
 
 static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -146,12 +214,8 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *user
 }
 
 int main(void) {
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
-
         (void)setvbuf(stdin, NULL, _IONBF, 0);
-        assert(sd_bus_open_system(&bus) >= 0);
         assert(sd_event_new(&event) >= 0);
-        assert(sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL) >= 0);
         assert(sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_input, NULL) >= 0);
         return sd_event_loop(event) < 0;
 }

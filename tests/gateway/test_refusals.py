@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Every method of the gateway by every caller with everything that is wrong: refused, with nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import USER
+from gateway import Gateway
+from refusals import Refusals, odd_fds, wrong_signatures
+
+SIGNATURES = {"BeginLogin": "ssssss", "AwaitLogin": "s", "CancelLogin": "s", "ClaimGrant": "ss", "CheckAccount": "ss",
+              "Refresh": "h", "Revoke": "h", "Check": "s"}
+PATH, INTERFACE = "/org/oidckeyring/Gateway1", "org.oidckeyring.Gateway1"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+OWNER_UID, OTHER_UID = 65534, 5  # USER, and somebody with a name who is neither that nor root
+OWNER, OTHER = "nobody", "games"
+NEVER = ("", "0" * 32, "f" * 31, "f" * 33, "g" * 32, "F" * 32, "x" * 4096, "../" * 8)
+
+
+@pytest.fixture
+def gateway(build, idp):
+    with Gateway(build, idp) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def callers(gateway):
+    return {0: gateway.caller(), OWNER_UID: gateway.caller(OWNER_UID), OTHER_UID: gateway.caller(OTHER_UID)}
+
+
+@pytest.fixture
+def refusals(gateway, callers, idp, capsys):
+    """After one whole login, whose connection to the provider is kept."""
+    def alive():
+        assert callers[0].call("CheckAccount", "ss", "", USER) == ["allowed"]
+
+    tag, _ = callers[0].log_in(idp, USER)
+    refusals = Refusals(gateway.process.pid, alive)
+    refusals.tag = tag
+    yield refusals
+    # The login table, at the end of it all, is empty: a whole login works.
+    tag, _ = callers[0].log_in(idp, USER)
+    assert callers[0].call("Revoke", "h", tag) == []
+    with capsys.disabled():
+        print(f"\n{refusals.tried} calls of {len(refusals.methods)} methods refused", end=" ")
+
+
+def requests(idp):
+    return idp.counters()["requests"]
+
+
+def begin(user=USER, provider="", service="sshd", rhost="", tty="", qr="none"):
+    return "BeginLogin", "ssssss", provider, user, service, rhost, tty, qr
+
+
+def test_types(refusals, callers):
+    for uid, caller in callers.items():
+        for method, signature in SIGNATURES.items():
+            for wrong, arguments in wrong_signatures(signature):
+                # the bus has its say first
+                name = "AccessDenied" if method == "Check" and uid != 0 else "InvalidArgs"
+                refusals.expect(name, caller, method, wrong, *arguments)
+    assert refusals.methods == set(SIGNATURES)
+
+
+def test_descriptors(refusals, callers, idp):
+    asked = requests(idp)
+    for caller, tag in ((callers[0], refusals.tag), (callers[OTHER_UID], None)):
+        for method in ("Refresh", "Revoke"):
+            for fd in odd_fds(tag):
+                refusals.expect("BadGrant", caller, method, "h", fd)
+            if tag is not None:
+                refusals.expect("UnknownProvider", caller, method, "h", f"elsewhere:{tag}")
+                refusals.expect("Configuration", caller, method, "h", f"issuer:{tag}")
+    assert requests(idp) == asked, "all of that without the provider"
+
+
+def test_callers(refusals, callers, idp):
+    root, owner, other = (callers[uid] for uid in (0, OWNER_UID, OTHER_UID))
+    for user in (USER, "root", "no-such-user", "", "*", "x" * 4096):
+        if user != OWNER:
+            refusals.expect("NotPermitted", owner, *begin(user))
+            refusals.expect("NotPermitted", owner, "CheckAccount", "ss", "", user)
+        refusals.expect("NotPermitted", other, *begin(user))
+        refusals.expect("NotPermitted", other, "CheckAccount", "ss", "", user)
+    # Root may speak for everybody, but not make everybody somebody who logs in here.
+    for user in ("root", "daemon", OTHER, "no-such-user", "", "*", "../etc", f"{USER} ", f"{USER}\x01", USER.upper(), "0", "65534",
+                 "x" * 4096):
+        refusals.expect("UserNotAllowed", root, *begin(user))
+    refusals.expect("UserNotAllowed", other, *begin(OTHER))
+    for provider in ("elsewhere", "CORP", "corp ", "../corp", "x" * 4096):
+        for caller in (root, owner):
+            refusals.expect("UnknownProvider", caller, *begin(USER, provider=provider))
+            refusals.expect("UnknownProvider", caller, "CheckAccount", "ss", provider, USER)
+        refusals.expect("UnknownProvider", root, "Check", "s", provider)
+    for qr in ("", "UTF8", "color", "x" * 4096):
+        for caller in (root, owner, other):
+            refusals.expect("InvalidArgs", caller, *begin(USER, qr=qr))
+    for caller in (owner, other):
+        refusals.expect("AccessDenied", caller, "Check", "s", "corp")
+    assert idp.count("device_authorization") == 1, "all of that without the provider"
+
+
+def test_interface(refusals, callers):
+    """What is not there is not there for anybody, and nothing can be set."""
+    for uid, caller in callers.items():
+        refusals.expect("UnknownMethod" if uid == 0 else "AccessDenied", caller, "Nonsense", "")
+        refusals.expect("UnknownObject" if uid == 0 else "UnknownObject|UnknownMethod|AccessDenied", caller,
+                        f"/elsewhere {INTERFACE} Check", "s", "")
+        refusals.expect("AccessDenied", caller, f"{PATH} {PROPERTIES} Set", "ssv", INTERFACE, "Version", "9")
+        refusals.expect("UnknownProperty", caller, f"{PATH} {PROPERTIES} Get", "ss", INTERFACE, "Nonsense")
+        refusals.expect("AccessDenied", caller, f"{PATH} org.freedesktop.DBus.ObjectManager GetManagedObjects", "")
+        assert caller.call(f"{PATH} {PROPERTIES} Get", "ss", INTERFACE, "Version")
+
+
+def test_order(refusals, callers, idp):
+    root, owner, other = (callers[uid] for uid in (0, OWNER_UID, OTHER_UID))
+    for caller in callers.values():
+        for never in NEVER:
+            for method, more in (("AwaitLogin", ()), ("CancelLogin", ()), ("ClaimGrant", (USER,))):
+                refusals.expect("UnknownLogin", caller, method, SIGNATURES[method], never, *more)
+
+    for begun_by, strangers in ((root, (owner, other)), (owner, (root, other))):
+        login = begun_by.begin(USER)["id"], USER
+        waiting = begun_by.begin(USER)
+        for stranger in strangers:
+            refusals.expect("UnknownLogin", stranger, "AwaitLogin", "s", waiting["id"])
+            refusals.expect("UnknownLogin", stranger, "CancelLogin", "s", waiting["id"])
+            refusals.expect("UnknownLogin", stranger, "ClaimGrant", "ss", waiting["id"], USER)
+        for almost in (waiting["id"][:-1], waiting["id"] + "0", waiting["id"].upper() + " "):
+            refusals.expect("UnknownLogin", begun_by, "AwaitLogin", "s", almost)
+        # before it was approved, and before its verdict was asked for
+        refusals.expect("UnknownLogin", begun_by, "ClaimGrant", "ss", waiting["id"], USER)
+        # cancelled: it is over for everything
+        begun_by.call("CancelLogin", "s", login[0])
+        for method, more in (("AwaitLogin", ()), ("CancelLogin", ()), ("ClaimGrant", (USER,))):
+            refusals.expect("UnknownLogin|Cancelled", begun_by, method, SIGNATURES[method], login[0], *more)
+
+        idp.approve(waiting["code"], USER)
+        begun_by.call("AwaitLogin", "s", waiting["id"])
+        for stranger in strangers:
+            refusals.expect("UnknownLogin", stranger, "ClaimGrant", "ss", waiting["id"], USER)
+        for user in ("root", OTHER, "", f"{USER} ", USER.upper()):
+            refusals.expect("UnknownLogin", begun_by, "ClaimGrant", "ss", waiting["id"], user)
+        tag = begun_by.start("ClaimGrant", "ss", waiting["id"], USER)
+        begun_by.finish(tag)
+        for method, more in (("AwaitLogin", ()), ("CancelLogin", ()), ("ClaimGrant", (USER,))):
+            refusals.expect("UnknownLogin", begun_by, method, SIGNATURES[method], waiting["id"], *more)
+        begun_by.call("Revoke", "h", tag)
+        refusals.expect("LoginRequired", begun_by, "Refresh", "h", tag)
