@@ -39,6 +39,13 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Config
 </busconfig>
 """
 
+# Lets everybody send everything, as a careless administrator might.
+OPEN_POLICY = """  <policy context="mandatory">
+    <allow send_destination="org.oidckeyring.Gateway1"/>
+  </policy>
+</busconfig>
+"""
+
 CONFIG = """[provider corp]
 issuer    = {issuer}
 client_id = {client_id}
@@ -115,8 +122,9 @@ class Gateway:
     """Started on its own bus by `with`; ends with it."""
 
     def __init__(self, build: Path, idp, *, client_id: str = "ssh-login", more: str = "", secret: str = "",
-                 options: tuple[str, ...] = ()) -> None:
+                 options: tuple[str, ...] = (), open_to_all: bool = False) -> None:
         self.build, self.idp, self.options = build, idp, options
+        self._open_to_all = open_to_all
         self._client_id, self._more, self._secret = client_id, more, secret
         self._processes: list[subprocess.Popen] = []
         self._callers: list[Caller] = []
@@ -126,7 +134,10 @@ class Gateway:
         self.folder.chmod(0o755)
         bus_path = self.folder / "bus"
         policy = (Path(__file__).parents[2] / "gateway/org.oidckeyring.Gateway1.conf").read_text()
-        (self.folder / "policy.conf").write_text(policy.replace('user="oidc-keyring"', 'user="root"'))
+        policy = policy.replace('user="oidc-keyring"', 'user="root"')
+        if self._open_to_all:
+            policy = policy.replace("</busconfig>", OPEN_POLICY)
+        (self.folder / "policy.conf").write_text(policy)
         (self.folder / "bus.conf").write_text(BUS_CONFIG.format(path=bus_path, policy=self.folder / "policy.conf"))
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus_path}",
                                 CREDENTIALS_DIRECTORY=str(self.folder / "credentials"), **unit_environment())

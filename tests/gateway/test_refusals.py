@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 from conftest import USER
 from gateway import Gateway
 from refusals import Refusals, odd_fds, wrong_signatures
+from test_gateway import fails
 
 SIGNATURES = {"BeginLogin": "ssssss", "AwaitLogin": "s", "CancelLogin": "s", "ClaimGrant": "ss", "CheckAccount": "ss",
-              "Refresh": "h", "Revoke": "h", "Check": "s"}
+              "Refresh": "h", "Revoke": "h", "Check": "s", "ListBindings": "ss", "ClearBinding": "ss"}
+ROOT_ONLY = ("Check", "ListBindings", "ClearBinding")
 PATH, INTERFACE = "/org/oidckeyring/Gateway1", "org.oidckeyring.Gateway1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OWNER_UID, OTHER_UID = 65534, 5  # USER, and somebody with a name who is neither that nor root
@@ -58,9 +62,27 @@ def test_types(refusals, callers):
         for method, signature in SIGNATURES.items():
             for wrong, arguments in wrong_signatures(signature):
                 # the bus has its say first
-                name = "AccessDenied" if method == "Check" and uid != 0 else "InvalidArgs"
+                name = "AccessDenied" if method in ROOT_ONLY and uid != 0 else "InvalidArgs"
                 refusals.expect(name, caller, method, wrong, *arguments)
     assert refusals.methods == set(SIGNATURES)
+
+
+def test_all_methods_are_in_the_table(callers):
+    text = callers[0].call(f"{PATH} org.freedesktop.DBus.Introspectable Introspect", "")[0]
+    interface = next(one for one in ElementTree.fromstring(text) if one.get("name") == INTERFACE)
+    assert {method.get("name"): "".join(argument.get("type") for argument in method if argument.get("direction") == "in")
+            for method in interface.iter("method")} == SIGNATURES
+
+
+def test_root_only_on_an_open_bus(build, idp):
+    """Where the policy of the bus lets everybody in, the code still does not."""
+    with Gateway(build, idp, open_to_all=True) as gateway:
+        for uid in (OWNER_UID, OTHER_UID):
+            caller = gateway.caller(uid)
+            for method in ROOT_ONLY:
+                fails("NotPermitted", caller.call, method, SIGNATURES[method], *("corp", USER)[:len(SIGNATURES[method])])
+            fails("UnknownMethod", caller.call, "Nonsense", "")
+            fails("PropertyReadOnly", caller.call, f"{PATH} {PROPERTIES} Set", "ssv", INTERFACE, "Version", "9")
 
 
 def test_descriptors(refusals, callers, idp):
@@ -97,7 +119,8 @@ def test_callers(refusals, callers, idp):
         for caller in (root, owner, other):
             refusals.expect("InvalidArgs", caller, *begin(USER, qr=qr))
     for caller in (owner, other):
-        refusals.expect("AccessDenied", caller, "Check", "s", "corp")
+        for method in ROOT_ONLY:
+            refusals.expect("AccessDenied", caller, method, SIGNATURES[method], *("corp", USER)[:len(SIGNATURES[method])])
     assert idp.count("device_authorization") == 1, "all of that without the provider"
 
 
