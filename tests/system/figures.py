@@ -21,6 +21,7 @@ from image import SUITES  # noqa: E402
 from machine import Machine, exit_when_told  # noqa: E402
 from provider import Provider  # noqa: E402
 from terminal import PATIENCE  # noqa: E402
+from walls import EXPOSURE_BAR, exposure  # noqa: E402
 
 LOGINS = 10
 CALLERS = 10
@@ -164,6 +165,11 @@ def refreshes(host: Host) -> Iterator[Figure]:
     yield Figure(f"requests when {CALLERS} callers ask at once", str(asked), "1", asked == 1)
 
 
+def walls(host: Host) -> Iterator[Figure]:
+    score = exposure(host)
+    yield Figure("exposure of the gateway (systemd-analyze security)", str(score), str(EXPOSURE_BAR), score <= EXPOSURE_BAR)
+
+
 def _switches(host: Host, pid: str) -> int:
     status = host.machine.sh(f"cat /proc/{pid}/status")
     return sum(int(number) for number in re.findall(r"^\w*voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE))
@@ -174,7 +180,7 @@ def _counts(seen: dict[str, int]) -> str:
 
 
 FIGURES: tuple[Callable[[Host], Iterator[Figure]], ...] = (
-    warm_login, cold_login, connections, approval, libraries, idle_daemon, refreshes)
+    warm_login, cold_login, connections, approval, libraries, idle_daemon, refreshes, walls)
 
 
 def measure(host: Host) -> list[Figure]:
