@@ -17,11 +17,17 @@
 #define CONFIG_NAME "oidc-keyring"
 #define PROVIDER_SECTION "provider "
 
-static inline econf_file *econf_file_free(econf_file *file) {
-        econf_freeFile(file);
-        return NULL;
+/* In ascending order: what stands in a later one wins. */
+typedef struct ConfigFiles {
+        econf_file **files;
+        size_t n_files;
+} ConfigFiles;
+
+static inline void config_files_done(ConfigFiles *files) {
+        for (size_t i = 0; i < files->n_files; i++)
+                econf_freeFile(files->files[i]);
+        free(files->files);
 }
-DEFINE_CLEANUP(econf_file, econf_file_free);
 
 static inline econf_ext_value *ext_value_free(econf_ext_value *value) {
         econf_freeExtValue(value);
@@ -101,26 +107,22 @@ static int provider_read_key(econf_file *file, const char *section, const char *
         return 0;
 }
 
+/* What libeconf's lists of keys and sections came to; none at all is an error to it. */
+static int config_listed(econf_err e, char **ret_error) {
+        if (e == ECONF_SUCCESS || e == ECONF_NOKEY || e == ECONF_NOGROUP)
+                return 0;
+        return config_problem(ret_error, "%s", econf_errString(e));
+}
+
 static int provider_read(econf_file *file, const char *section, ProviderConfig *provider,
                          char **ret_error) {
         _cleanup_(econf_arrayp) char **keys = NULL;
-        const char *problem;
         size_t n_keys = 0;
         int r;
 
-        provider->name = strdup(section + strlen(PROVIDER_SECTION));
-        if (!provider->name)
-                return -ENOMEM;
-        if (!account_name_is_valid(provider->name))
-                return config_problem(ret_error,
-                                      "[%s]: a provider's name is 1 to 32 of a-z, 0-9, '-' and "
-                                      "'_', and begins with a letter",
-                                      section);
-        problem = provider_keys_set_defaults(provider);
-        if (problem)
-                return config_problem(ret_error, "[%s]: %s", section, problem);
-        if (econf_getKeys(file, section, &n_keys, &keys) != ECONF_SUCCESS)
-                n_keys = 0;
+        r = config_listed(econf_getKeys(file, section, &n_keys, &keys), ret_error);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n_keys; i++) {
                 for (size_t j = 0; j < i; j++)
                         if (streq(keys[i], keys[j]))
@@ -130,8 +132,41 @@ static int provider_read(econf_file *file, const char *section, ProviderConfig *
                 if (r < 0)
                         return r;
         }
-        problem = provider_keys_check(provider);
-        return problem ? config_problem(ret_error, "[%s]: %s", section, problem) : 0;
+        return 0;
+}
+
+/* The provider of a section: the one that an earlier file began, or a new one with the defaults. */
+static int config_find_provider(Config *config, const char *section, ProviderConfig **ret,
+                                char **ret_error) {
+        const char *name = section + strlen(PROVIDER_SECTION), *problem;
+        ProviderConfig *provider;
+
+        for (size_t i = 0; i < config->n_providers; i++)
+                if (streq(config->providers[i].name, name)) {
+                        *ret = &config->providers[i];
+                        return 0;
+                }
+        if (!account_name_is_valid(name))
+                return config_problem(ret_error,
+                                      "[%s]: a provider's name is 1 to 32 of a-z, 0-9, '-' and "
+                                      "'_', and begins with a letter",
+                                      section);
+        if (config->n_providers >= CONFIG_PROVIDERS_MAX)
+                return config_problem(ret_error, "more than %u sections", CONFIG_PROVIDERS_MAX);
+        provider = reallocarray(config->providers, config->n_providers + 1, sizeof(*provider));
+        if (!provider)
+                return -ENOMEM;
+        config->providers = provider;
+        provider += config->n_providers++;
+        *provider = (ProviderConfig){.name = strdup(name)};
+        if (!provider->name)
+                return -ENOMEM;
+        problem = provider_keys_set_defaults(provider);
+        if (problem)
+                return config_problem(ret_error, "[%s]: %s", section, problem);
+
+        *ret = provider;
+        return 0;
 }
 
 /* Keys above the first section belong to none. */
@@ -139,9 +174,11 @@ static int config_refuse_loose_keys(econf_file *file, char **ret_error) {
         _cleanup_(econf_arrayp) char **keys = NULL;
         _cleanup_(ext_value_freep) econf_ext_value *where = NULL;
         size_t n = 0;
+        int r;
 
-        if (econf_getKeys(file, NULL, &n, &keys) != ECONF_SUCCESS || n == 0)
-                return 0;
+        r = config_listed(econf_getKeys(file, NULL, &n, &keys), ret_error);
+        if (r < 0 || n == 0)
+                return r;
         if (econf_getExtValue(file, NULL, keys[0], &where) != ECONF_SUCCESS)
                 return config_problem(ret_error, "%s: stands outside of any section", keys[0]);
         return config_problem(ret_error, "%s:%llu: %s: stands outside of any section", where->file,
@@ -150,28 +187,49 @@ static int config_refuse_loose_keys(econf_file *file, char **ret_error) {
 
 static int config_read_sections(econf_file *file, Config *config, char **ret_error) {
         _cleanup_(econf_arrayp) char **sections = NULL;
+        ProviderConfig *provider = NULL;
         size_t n = 0;
         int r;
 
         r = config_refuse_loose_keys(file, ret_error);
         if (r < 0)
                 return r;
-        if (econf_getGroups(file, &n, &sections) != ECONF_SUCCESS || n == 0)
-                return 0; /* installed and not configured yet */
-        if (n > CONFIG_PROVIDERS_MAX)
-                return config_problem(ret_error, "more than %u sections", CONFIG_PROVIDERS_MAX);
-        config->providers = calloc(n, sizeof(*config->providers));
-        if (!config->providers)
-                return -ENOMEM;
+        r = config_listed(econf_getGroups(file, &n, &sections), ret_error);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 if (strncmp(sections[i], PROVIDER_SECTION, strlen(PROVIDER_SECTION)) != 0)
                         return config_problem(ret_error,
                                               "[%s]: only [provider NAME] sections are known",
                                               sections[i]);
-                r = provider_read(file, sections[i], &config->providers[config->n_providers++],
-                                  ret_error);
+                r = config_find_provider(config, sections[i], &provider, ret_error);
                 if (r < 0)
                         return r;
+                r = provider_read(file, sections[i], provider, ret_error);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Read one by one and never merged before: a file may be without any key, as the one is that is
+ * installed, and a key that stands twice in one file can be told from one that a later file
+ * changes.
+ */
+static int config_read_all(const ConfigFiles *files, Config *config, char **ret_error) {
+        int r;
+
+        for (size_t i = 0; i < files->n_files; i++) {
+                r = config_read_sections(files->files[i], config, ret_error);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < config->n_providers; i++) {
+                const char *problem = provider_keys_check(&config->providers[i]);
+
+                if (problem)
+                        return config_problem(ret_error, "[" PROVIDER_SECTION "%s]: %s",
+                                              config->providers[i].name, problem);
         }
         return 0;
 }
@@ -211,10 +269,12 @@ static int config_is_readable(const char *folder, char **ret_error) {
         return r < 0 ? r : folder_is_readable(drop_ins, ret_error);
 }
 
-static int config_read_files(const char *root, econf_file **ret, char **ret_error) {
+static int config_read_files(const char *root, ConfigFiles *ret, char **ret_error) {
         _cleanup_free_ char *vendor = NULL, *etc = NULL, *where = NULL;
+        econf_file **files;
         uint64_t line = 0;
         econf_err e;
+        size_t n;
         int r;
 
         if (asprintf(&vendor, "%s/usr/lib", root) < 0 || asprintf(&etc, "%s/etc", root) < 0)
@@ -224,9 +284,11 @@ static int config_read_files(const char *root, econf_file **ret, char **ret_erro
                 r = config_is_readable(etc, ret_error);
         if (r < 0)
                 return r;
-        e = econf_readDirs(ret, vendor, etc, CONFIG_NAME, "conf", "=", "#");
-        if (e == ECONF_SUCCESS)
+        e = econf_readDirsHistory(&files, &n, vendor, etc, CONFIG_NAME, "conf", "=", "#");
+        if (e == ECONF_SUCCESS) { /* else they are undefined */
+                *ret = (ConfigFiles){.files = files, .n_files = n};
                 return 0;
+        }
         if (e == ECONF_NOFILE) {
                 (void)config_problem(ret_error, "%s/%s.conf does not exist", etc, CONFIG_NAME);
                 return -ENOENT;
@@ -249,20 +311,20 @@ static void config_name_file(const char *root, char **error) {
 }
 
 int config_load(const char *root, Config **ret, char **ret_error) {
-        _cleanup_(econf_file_freep) econf_file *file = NULL;
+        _cleanup_(config_files_done) ConfigFiles files = {0};
         _cleanup_(config_freep) Config *config = NULL;
         int r;
 
         root = root ? root : "";
         if (ret_error)
                 *ret_error = NULL;
-        r = config_read_files(root, &file, ret_error);
+        r = config_read_files(root, &files, ret_error);
         if (r < 0)
                 return r;
         config = calloc(1, sizeof(*config));
         if (!config)
                 return -ENOMEM;
-        r = config_read_sections(file, config, ret_error);
+        r = config_read_all(&files, config, ret_error);
         if (r < 0) {
                 config_name_file(root, ret_error);
                 return r;

@@ -118,6 +118,23 @@ static void test_no_section(void) {
         assert(!config_provider(config, "") && !config_provider(config, "corp"));
 }
 
+/* As it is with what is installed, and with a drop-in that configures. */
+static void test_drop_in_beside_nothing(void) {
+        static const char *const texts[] = {"# only a comment\n", "", NULL};
+
+        write_file("etc/oidc-keyring.conf.d/10-nothing.conf", "# only a comment\n");
+        write_file("etc/oidc-keyring.conf.d/20-corp.conf", SMALLEST);
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_(config_freep) Config *config = NULL;
+
+                write_file("etc/oidc-keyring.conf", texts[i]);
+                assert(config_load(root, &config, NULL) == 0 && config->n_providers == 1);
+                assert(streq(config_provider(config, "corp")->client_id, "ssh-login"));
+        }
+        write_file("etc/oidc-keyring.conf.d/10-nothing.conf", NULL);
+        write_file("etc/oidc-keyring.conf.d/20-corp.conf", NULL);
+}
+
 /* A drop-in that the gateway may not read could hold the policy. */
 static void test_unreadable(void) {
         static const char *const names[] = {"etc/oidc-keyring.conf",
@@ -244,6 +261,7 @@ int main(void) {
         test_none();
         test_smallest();
         test_no_section();
+        test_drop_in_beside_nothing();
         test_unreadable();
         test_values();
         test_who_is_let_in();
