@@ -16,6 +16,9 @@
 
 #define INPUT_MAX (64u * 1024u)
 #define MUTATED_MAX (4u * 1024u) /* larger files are run as they are only */
+#ifndef ALTERED_BYTES
+#define ALTERED_BYTES 1 /* one in so many; the targets that take long have a larger one */
+#endif
 
 static unsigned n_files;
 
@@ -32,7 +35,7 @@ static void run_one(const uint8_t *data, size_t size) {
 static void run_mutated(uint8_t *data, size_t size) {
         static const uint8_t replacements[] = {0x00, '"', '\\', '}', '-', '9', 0xc3, 0xff};
 
-        for (size_t i = 0; i < size; i++) {
+        for (size_t i = 0; i < size; i += ALTERED_BYTES) {
                 uint8_t byte = data[i];
 
                 run_one(data, i);
