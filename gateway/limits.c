@@ -1,65 +1,145 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/limits.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 
-bool limits_allow_waiting(const WaitingLogins *waiting) {
-        return waiting->n_all < LIMITS_WAITING_MAX &&
-               waiting->n_user < LIMITS_WAITING_PER_USER_MAX &&
-               waiting->n_rhost < LIMITS_WAITING_PER_RHOST_MAX;
+#include "gateway/pace.h"
+
+/* Where somebody comes from. */
+
+static bool name_ipv4(Source *source, const void *address) {
+        return inet_ntop(AF_INET, address, source->name, sizeof(source->name));
 }
 
-/* A bucket is one point in time: when it will be full again. In the past it is full, which is the
- * same as having no bucket, so its slot can be used for somebody else. */
-typedef struct Bucket {
-        uid_t uid;
-        uint64_t full_usec;
-} Bucket;
+static bool name_ipv6(Source *source, struct in6_addr *address) {
+        if (IN6_IS_ADDR_V4MAPPED(address))
+                return name_ipv4(source, &address->s6_addr[12]);
+        memset(&address->s6_addr[8], 0, 8);
+        if (!inet_ntop(AF_INET6, address, source->name, sizeof(source->name)))
+                return false;
+        strncat(source->name, "/64", sizeof(source->name) - strlen(source->name) - 1);
+        return true;
+}
 
-struct Pace {
-        uint64_t period_usec;
-        uint64_t depth_usec; /* what an empty bucket needs to fill */
-        Bucket buckets[PACE_USERS_MAX];
+static void name_host(Source *source, const char *host) {
+        size_t n = strnlen(host, LIMITS_SOURCE_MAX);
+
+        for (size_t i = 0; i < n; i++)
+                source->name[i] =
+                        (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 'a' - 'A' : host[i]);
+        source->name[n] = '\0';
+        if (n > 0 && source->name[n - 1] == '.') /* a complete name, as DNS writes it */
+                source->name[n - 1] = '\0';
+}
+
+void source_of(Source *source, uid_t caller, const char *rhost) {
+        char address[INET6_ADDRSTRLEN] = "";
+        struct in6_addr ipv6;
+        struct in_addr ipv4;
+        size_t n;
+
+        if (caller != 0) {
+                (void)snprintf(source->name, sizeof(source->name), "@%u", caller);
+                return;
+        }
+        n = strcspn(rhost, "%"); /* the interface of a link-local address */
+        if (n < sizeof(address))
+                memcpy(address, rhost, n);
+        if (inet_pton(AF_INET, address, &ipv4) == 1 && name_ipv4(source, &ipv4))
+                return;
+        if (inet_pton(AF_INET6, address, &ipv6) == 1 && name_ipv6(source, &ipv6))
+                return;
+        name_host(source, rhost);
+}
+
+bool source_is_local(const Source *source) {
+        return !*source->name;
+}
+
+bool source_equal(const Source *a, const Source *b) {
+        return streq(a->name, b->name);
+}
+
+/* What is allowed. */
+
+struct Limits {
+        Pace *user; /* by uid and source */
+        Pace *source;
+        Pace *remote; /* one bucket: all but logins at this host */
 };
 
-int pace_new(unsigned burst, uint64_t period_usec, Pace **ret) {
-        Pace *pace = calloc(1, sizeof(*pace));
+int limits_new(Limits **ret) {
+        _cleanup_(limits_freep) Limits *limits = calloc(1, sizeof(*limits));
+        int r;
 
-        if (!pace)
+        if (!limits)
                 return -ENOMEM;
-        pace->period_usec = period_usec;
-        pace->depth_usec = burst * period_usec;
-        *ret = pace;
+        r = pace_new(LIMITS_USER_BURST, LIMITS_USER_PERIOD_USEC, &limits->user);
+        if (r < 0)
+                return r;
+        r = pace_new(LIMITS_SOURCE_BURST, LIMITS_SOURCE_PERIOD_USEC, &limits->source);
+        if (r < 0)
+                return r;
+        r = pace_new(LIMITS_REMOTE_BURST, LIMITS_REMOTE_PERIOD_USEC, &limits->remote);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(limits);
         return 0;
 }
 
-Pace *pace_free(Pace *pace) {
-        free(pace);
+Limits *limits_free(Limits *limits) {
+        if (!limits)
+                return NULL;
+        pace_free(limits->user);
+        pace_free(limits->source);
+        pace_free(limits->remote);
+        free(limits);
         return NULL;
 }
 
-/* The bucket of @uid, or one that nobody needs any more. */
-static Bucket *pace_bucket(Pace *pace, uid_t uid, uint64_t now_usec) {
-        Bucket *unused = NULL;
-
-        for (size_t i = 0; i < PACE_USERS_MAX; i++) {
-                Bucket *bucket = &pace->buckets[i];
-
-                if (bucket->full_usec <= now_usec)
-                        unused = unused ? unused : bucket;
-                else if (bucket->uid == uid)
-                        return bucket;
-        }
-        if (unused)
-                *unused = (Bucket){.uid = uid, .full_usec = now_usec};
-        return unused;
+bool limits_allow_source(const Limits *limits, const Source *source, uint64_t now_usec) {
+        return pace_allows(limits->source, source->name, now_usec);
 }
 
-bool pace_take(Pace *pace, uid_t uid, uint64_t now_usec) {
-        Bucket *bucket = pace_bucket(pace, uid, now_usec);
+void limits_charge_source(Limits *limits, const Source *source, uint64_t now_usec) {
+        pace_charge(limits->source, source->name, now_usec);
+}
 
-        if (!bucket || bucket->full_usec - now_usec + pace->period_usec > pace->depth_usec)
-                return false;
-        bucket->full_usec += pace->period_usec;
-        return true;
+static const char *too_many_waiting(const WaitingLogins *waiting, bool local) {
+        if (waiting->n_user >= LIMITS_WAITING_PER_USER_MAX)
+                return "of this user from there, waiting";
+        if (waiting->n_source >= LIMITS_WAITING_PER_SOURCE_MAX)
+                return "from there, waiting";
+        if (!local && waiting->n_remote >= LIMITS_WAITING_REMOTE_MAX)
+                return "from all remote hosts, waiting";
+        if (waiting->n_all >= LIMITS_WAITING_MAX)
+                return "waiting";
+        return NULL;
+}
+
+const char *limits_admit(Limits *limits, const Source *source, uid_t user,
+                         const WaitingLogins *waiting, uint64_t now_usec) {
+        bool local = source_is_local(source);
+        char name[PACE_NAME_MAX + 1];
+        const char *beyond;
+
+        (void)snprintf(name, sizeof(name), "%u %s", user, source->name);
+        beyond = too_many_waiting(waiting, local);
+        if (beyond)
+                return beyond;
+        if (!pace_allows(limits->user, name, now_usec))
+                return "of this user from there";
+        if (!pace_allows(limits->source, source->name, now_usec))
+                return "from there";
+        if (!local && !pace_allows(limits->remote, "", now_usec))
+                return "from all remote hosts";
+
+        pace_charge(limits->user, name, now_usec);
+        pace_charge(limits->source, source->name, now_usec);
+        if (!local)
+                pace_charge(limits->remote, "", now_usec);
+        return NULL;
 }

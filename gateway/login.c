@@ -560,10 +560,6 @@ const char *login_user(const Login *login) {
         return login->user;
 }
 
-const char *login_rhost(const Login *login) {
-        return login->rhost;
-}
-
 uid_t login_user_uid(const Login *login) {
         return login->user_uid;
 }

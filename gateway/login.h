@@ -26,7 +26,7 @@ typedef struct Login Login;
 typedef struct LoginRequest {
         const char *user;    /* the local user, which policy allows */
         const char *service; /* for the log, cleaned, at most LOGIN_TEXT_MAX */
-        const char *rhost;   /* the same, and for the limits */
+        const char *rhost;   /* the same */
         uid_t user_uid;
         uid_t caller_uid;
         const Bindings *bindings; /* outlive the login */
@@ -62,7 +62,6 @@ int login_claim(Login *login, Grant **ret);
 
 const char *login_id(const Login *login);
 const char *login_user(const Login *login);
-const char *login_rhost(const Login *login);
 uid_t login_user_uid(const Login *login);
 uid_t login_caller_uid(const Login *login);
 bool login_is_waiting(const Login *login);    /* for approval, or on the way there */

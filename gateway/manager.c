@@ -9,12 +9,14 @@
 #include "gateway/configuration.h"
 #include "gateway/display-text.h"
 #include "gateway/limits.h"
+#include "gateway/pace.h"
 #include "gateway/result-text.h"
 
 typedef struct ManagedLogin {
         LIST_ENTRY(ManagedLogin) link;
         Manager *manager;
         Login *login;
+        Source source;
         sd_bus_track *track; /* of who began it */
 } ManagedLogin;
 
@@ -31,7 +33,7 @@ struct Manager {
         HttpClient *http;
         Configuration *configuration;
         Bindings *bindings;
-        Pace *login_pace;
+        Limits *limits;
         Pace *revoke_pace;
         Revocations *revocations;
         Refreshes *refreshes;
@@ -65,7 +67,7 @@ int manager_new(sd_event *event, const char *root, Manager **ret) {
         r = bindings_new(root, &manager->bindings);
         if (r < 0)
                 return r;
-        r = pace_new(LOGIN_BURST, LOGIN_PERIOD_USEC, &manager->login_pace);
+        r = limits_new(&manager->limits);
         if (r < 0)
                 return r;
         r = pace_new(REVOKE_BURST, REVOKE_PERIOD_USEC, &manager->revoke_pace);
@@ -133,7 +135,7 @@ Manager *manager_free(Manager *manager) {
         revocations_free(manager->revocations);
         configuration_free(manager->configuration);
         bindings_free(manager->bindings);
-        pace_free(manager->login_pace);
+        limits_free(manager->limits);
         pace_free(manager->revoke_pace);
         http_client_free(manager->http);
         sd_event_unref(manager->event);
@@ -201,10 +203,19 @@ static int manager_judge(Manager *manager, uid_t caller, const char *provider_na
 
 int manager_check_account(Manager *manager, uid_t caller, const char *provider_name,
                           const char *user, PolicyVerdict *ret) {
+        uint64_t now_usec = clock_boottime_usec();
         Provider *provider;
+        Source source;
         uid_t uid;
         int r;
 
+        /* Root asks at every login of every kind, so it may ask as often as it likes. */
+        source_of(&source, caller, "");
+        if (caller != 0) {
+                if (!limits_allow_source(manager->limits, &source, now_usec))
+                        return OUTCOME_TOO_MANY_LOGINS;
+                limits_charge_source(manager->limits, &source, now_usec);
+        }
         r = manager_judge(manager, caller, provider_name, user, &provider, &uid, ret);
         /* Installed and not configured yet: nobody is ours, and nobody may be locked out. */
         if (r == OUTCOME_UNKNOWN_PROVIDER && configuration_is_empty(manager->configuration)) {
@@ -216,23 +227,31 @@ int manager_check_account(Manager *manager, uid_t caller, const char *provider_n
 
 /* Logins. */
 
-static bool manager_has_room(const Manager *manager, const LoginRequest *request) {
-        const char *rhost = request->rhost;
-        WaitingLogins waiting = {0};
+static void manager_count_waiting(const Manager *manager, const Source *source, uid_t user,
+                                  WaitingLogins *ret) {
         const ManagedLogin *managed;
-        bool from_there;
 
-        if (manager->n_logins >= LOGINS_MAX)
-                return false;
+        *ret = (WaitingLogins){0};
         LIST_FOREACH(managed, &manager->logins, link) {
+                bool from_there = source_equal(&managed->source, source);
+
                 if (!login_is_waiting(managed->login))
                         continue;
-                waiting.n_all++;
-                from_there = streq(login_rhost(managed->login), rhost);
-                waiting.n_user += from_there && login_user_uid(managed->login) == request->user_uid;
-                waiting.n_rhost += *rhost && from_there;
+                ret->n_all++;
+                ret->n_remote += !source_is_local(&managed->source);
+                ret->n_source += from_there;
+                ret->n_user += from_there && login_user_uid(managed->login) == user;
         }
-        return limits_allow_waiting(&waiting);
+}
+
+/* What there are too many of, NULL if the login may go on. */
+static const char *manager_limit(Manager *manager, const Source *source, uid_t user) {
+        WaitingLogins waiting;
+
+        if (manager->n_logins >= LOGINS_MAX)
+                return "not claimed yet";
+        manager_count_waiting(manager, source, user, &waiting);
+        return limits_admit(manager->limits, source, user, &waiting, clock_boottime_usec());
 }
 
 static void on_login_over(Login *login, void *userdata) {
@@ -241,13 +260,14 @@ static void on_login_over(Login *login, void *userdata) {
 }
 
 static int manager_add_login(Manager *manager, Provider *provider, const LoginRequest *request,
-                             Login **ret) {
+                             const Source *source, Login **ret) {
         _cleanup_(managed_login_freep) ManagedLogin *managed = calloc(1, sizeof(*managed));
         int r;
 
         if (!managed)
                 return -ENOMEM;
         managed->manager = manager;
+        managed->source = *source;
         r = login_new(manager->event, provider, manager->revocations, request, on_login_over,
                       managed, &managed->login);
         if (r < 0)
@@ -259,10 +279,39 @@ static int manager_add_login(Manager *manager, Provider *provider, const LoginRe
         return 0;
 }
 
-static int manager_refuse(const LoginRequest *request, Outcome outcome) {
-        log_notice("Login of %.64s by %.64s from %.64s: not begun, %s", request->user,
-                   request->service, request->rhost, result_text((int)outcome));
+static int manager_refuse(const LoginRequest *request, Outcome outcome, const char *too_many) {
+        log_notice("Login of %.64s by %.64s from %.64s: not begun, %s%s%s", request->user,
+                   request->service, request->rhost, result_text((int)outcome),
+                   too_many ? ": " : "", too_many ? too_many : "");
         return (int)outcome;
+}
+
+/* All of it that can be decided without the provider. A user who may not log in has cost a question
+ * to the user database, so the source is charged. */
+static int manager_decide(Manager *manager, const LoginArguments *arguments, const Source *source,
+                          LoginRequest *request, Provider **ret_provider) {
+        uint64_t now_usec = clock_boottime_usec();
+        PolicyVerdict verdict = POLICY_DENIED;
+        const char *too_many;
+        int r;
+
+        if (!limits_allow_source(manager->limits, source, now_usec))
+                return manager_refuse(request, OUTCOME_TOO_MANY_LOGINS, "from there");
+        r = manager_judge(manager, request->caller_uid, arguments->provider, arguments->user,
+                          ret_provider, &request->user_uid, &verdict);
+        if (r == 0 && verdict != POLICY_ALLOWED)
+                r = OUTCOME_USER_NOT_ALLOWED;
+        if (r != 0) {
+                limits_charge_source(manager->limits, source, now_usec);
+                return r > 0 ? manager_refuse(request, (Outcome)r, NULL) : r;
+        }
+        if (manager->stopping)
+                return manager_refuse(request, OUTCOME_CANCELLED, NULL);
+        too_many = manager_limit(manager, source, request->user_uid);
+        if (too_many)
+                return manager_refuse(request, OUTCOME_TOO_MANY_LOGINS, too_many);
+        r = provider_usable(*ret_provider, PROVIDER_DEVICE_AUTHORIZATION);
+        return r == 0 ? 0 : manager_refuse(request, (Outcome)r, NULL);
 }
 
 int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *arguments,
@@ -276,29 +325,15 @@ int manager_admit_login(Manager *manager, uid_t caller, const LoginArguments *ar
                 .caller_uid = caller,
                 .bindings = manager->bindings,
         };
-        PolicyVerdict verdict = POLICY_DENIED;
         Provider *provider;
+        Source source;
         int r;
 
         if (!service || !rhost)
                 return -ENOMEM;
-        r = manager_judge(manager, caller, arguments->provider, arguments->user, &provider,
-                          &request.user_uid, &verdict);
-        if (r > 0)
-                return manager_refuse(&request, (Outcome)r);
-        if (r < 0)
-                return r;
-        if (verdict != POLICY_ALLOWED)
-                return manager_refuse(&request, OUTCOME_USER_NOT_ALLOWED);
-        if (manager->stopping)
-                return manager_refuse(&request, OUTCOME_CANCELLED);
-        if (!manager_has_room(manager, &request) ||
-            !pace_take(manager->login_pace, request.user_uid, clock_boottime_usec()))
-                return manager_refuse(&request, OUTCOME_TOO_MANY_LOGINS);
-        r = provider_usable(provider, PROVIDER_DEVICE_AUTHORIZATION);
-        if (r != 0)
-                return manager_refuse(&request, (Outcome)r);
-        return manager_add_login(manager, provider, &request, ret);
+        source_of(&source, caller, rhost);
+        r = manager_decide(manager, arguments, &source, &request, &provider);
+        return r == 0 ? manager_add_login(manager, provider, &request, &source, ret) : r;
 }
 
 static ManagedLogin *manager_managed(Manager *manager, const Login *login) {
@@ -401,7 +436,7 @@ void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done,
         int r;
 
         r = manager_open_grant(manager, fd, &grant, &provider);
-        if (r == 0 && !pace_take(manager->revoke_pace, caller, clock_boottime_usec()))
+        if (r == 0 && !pace_take_uid(manager->revoke_pace, caller, clock_boottime_usec()))
                 r = OUTCOME_PROVIDER_BUSY;
         if (r != 0) {
                 done(r, userdata);

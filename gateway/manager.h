@@ -18,9 +18,7 @@
 #include "gateway/refresh.h"
 #include "gateway/revocation.h"
 
-#define LOGIN_BURST 30u /* attempts of one user at once, then one in */
-#define LOGIN_PERIOD_USEC (6 * UINT64_C(1000000))
-#define LOGINS_MAX 256u /* with those that have ended and wait to be asked for */
+#define LOGINS_MAX 1024u /* with those that have ended and wait to be asked for */
 #define REVOKE_BURST 60u
 #define REVOKE_PERIOD_USEC UINT64_C(1000000)
 #define CHECKS_MAX 8u

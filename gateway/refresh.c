@@ -10,7 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "gateway/limits.h"
+#include "gateway/pace.h"
 #include "gateway/result-text.h"
 #include "gateway/token-response.h"
 #include "gateway/verification.h"
@@ -540,7 +540,7 @@ static int refresh_begin(Refreshes *refreshes, Provider *provider, const Refresh
         r = provider_usable(provider, PROVIDER_TOKEN);
         if (r != 0)
                 return r;
-        if (!pace_take(refreshes->pace, key->uid, clock_boottime_usec()))
+        if (!pace_take_uid(refreshes->pace, key->uid, clock_boottime_usec()))
                 return OUTCOME_PROVIDER_BUSY;
         if (refresh) {
                 n_ambiguous = refresh->n_ambiguous;

@@ -1,54 +1,202 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
 #include <assert.h>
+#include <stdio.h>
 
 #include "gateway/limits.h"
 
 #define SEC UINT64_C(1000000)
 
+static const WaitingLogins nobody = {0};
+
+static Source from(const char *rhost) {
+        Source source;
+
+        source_of(&source, 0, rhost);
+        return source;
+}
+
+static bool admits(Limits *limits, const char *rhost, uid_t user, uint64_t now) {
+        Source source = from(rhost);
+
+        return limits_allow_source(limits, &source, now) &&
+               !limits_admit(limits, &source, user, &nobody, now);
+}
+
+static void test_sources(void) {
+        static const struct {
+                const char *rhost, *name;
+        } cases[] = {
+                {"", ""},
+                {"192.0.2.7", "192.0.2.7"},
+                {"::ffff:192.0.2.7", "192.0.2.7"},
+                {"::FFFF:c000:0207", "192.0.2.7"},
+                {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
+                {"2001:DB8:1:2::", "2001:db8:1:2::/64"},
+                {"2001:db8:1:3::1", "2001:db8:1:3::/64"},
+                {"fe80::1%eth0", "fe80::/64"},
+                {"::1", "::/64"},
+                {"Host.Example.COM", "host.example.com"},
+                {"host.example.com.", "host.example.com"},
+                {"192.0.2.7.example.com", "192.0.2.7.example.com"},
+                {"192.0.2", "192.0.2"},
+                {"not an address", "not an address"},
+        };
+        char large[1000];
+        Source source;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                source = from(cases[i].rhost);
+                assert(streq(source.name, cases[i].name));
+                assert(source_is_local(&source) == (i == 0));
+        }
+        memset(large, 'x', sizeof(large) - 1);
+        large[sizeof(large) - 1] = '\0';
+        source = from(large);
+        assert(strlen(source.name) == LIMITS_SOURCE_MAX);
+
+        /* What somebody says who is not root counts against nobody else. */
+        source_of(&source, 1000, "192.0.2.7");
+        assert(streq(source.name, "@1000") && !source_is_local(&source));
+        source_of(&source, 1000, "");
+        assert(streq(source.name, "@1000"));
+}
+
+static bool has_room(WaitingLogins waiting, const char *rhost) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        Source source = from(rhost);
+
+        assert(limits_new(&limits) == 0);
+        return !limits_admit(limits, &source, 1000, &waiting, SEC);
+}
+
 static void test_waiting(void) {
-        assert(limits_allow_waiting(&(WaitingLogins){0}));
-        assert(limits_allow_waiting(&(WaitingLogins){.n_all = 63, .n_user = 3, .n_rhost = 7}));
-        assert(!limits_allow_waiting(&(WaitingLogins){.n_all = 64}));
-        assert(!limits_allow_waiting(&(WaitingLogins){.n_user = 4}));
-        assert(!limits_allow_waiting(&(WaitingLogins){.n_rhost = 8}));
+        const char *there = "192.0.2.7", *here = "";
+
+        assert(has_room((WaitingLogins){479, 479, 127, 3}, there));
+        assert(!has_room((WaitingLogins){479, 480, 127, 3}, there));
+        assert(!has_room((WaitingLogins){479, 479, 128, 3}, there));
+        assert(!has_room((WaitingLogins){479, 479, 127, 4}, there));
+        assert(!has_room((WaitingLogins){512, 400, 0, 0}, there));
+        /* The reserve. */
+        assert(has_room((WaitingLogins){511, 480, 31, 3}, here));
+        assert(!has_room((WaitingLogins){512, 480, 32, 0}, here));
+        assert(!has_room((WaitingLogins){200, 0, 128, 0}, here));
+        assert(!has_room((WaitingLogins){4, 0, 4, 4}, here));
+        /* One host never has all that remote hosts may have. */
+        assert(2 * LIMITS_WAITING_PER_SOURCE_MAX < LIMITS_WAITING_REMOTE_MAX);
 }
 
-static void test_pace(void) {
-        _cleanup_(pace_freep) Pace *pace = NULL;
-        uint64_t now = 100 * SEC;
+/* The pace of one user from one host does not touch the user elsewhere, nor others there. */
+static void test_user(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
 
-        assert(pace_new(3, 2 * SEC, &pace) == 0);
-        for (int i = 0; i < 3; i++)
-                assert(pace_take(pace, 1000, now));
-        assert(!pace_take(pace, 1000, now));
-        assert(pace_take(pace, 1001, now)); /* another user */
-        assert(!pace_take(pace, 1000, now + SEC));
-        assert(pace_take(pace, 1000, now + 2 * SEC));
-        assert(!pace_take(pace, 1000, now + 2 * SEC));
-
-        /* Full again after a while, and no fuller than full. */
-        now += 1000 * SEC;
-        for (int i = 0; i < 3; i++)
-                assert(pace_take(pace, 1000, now));
-        assert(!pace_take(pace, 1000, now));
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < LIMITS_USER_BURST; i++)
+                assert(admits(limits, "192.0.2.7", 1000, SEC));
+        assert(!admits(limits, "192.0.2.7", 1000, SEC));
+        assert(admits(limits, "192.0.2.8", 1000, SEC));
+        assert(admits(limits, "", 1000, SEC));
+        assert(admits(limits, "192.0.2.7", 1001, SEC));
+        assert(!admits(limits, "192.0.2.7", 1000, SEC + LIMITS_USER_PERIOD_USEC - 1));
+        assert(admits(limits, "192.0.2.7", 1000, SEC + LIMITS_USER_PERIOD_USEC));
 }
 
-static void test_more_users_than_buckets(void) {
-        _cleanup_(pace_freep) Pace *pace = NULL;
-        uint64_t now = 100 * SEC;
+/* Every user there is, from one host, in all the addresses that it has: it uses up its own. */
+static void test_one_stranger(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        unsigned n_admitted = 0;
+        char rhost[64];
 
-        assert(pace_new(1, 2 * SEC, &pace) == 0);
-        for (uid_t uid = 0; uid < PACE_USERS_MAX; uid++)
-                assert(pace_take(pace, uid, now));
-        assert(!pace_take(pace, PACE_USERS_MAX, now));
-        assert(pace_take(pace, PACE_USERS_MAX, now + 2 * SEC));
-        assert(!pace_take(pace, PACE_USERS_MAX, now + 2 * SEC));
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < 5000; i++) {
+                (void)snprintf(rhost, sizeof(rhost), "2001:db8:1:2:%x::%x", i, i);
+                n_admitted += admits(limits, rhost, 1000 + i, SEC);
+        }
+        assert(n_admitted == LIMITS_SOURCE_BURST);
+        assert(admits(limits, "192.0.2.7", 1000, SEC));
+        assert(admits(limits, "2001:db8:1:3::1", 1000, SEC));
+}
+
+/* Very many hosts: the provider is asked no more often than all of them may, and this host itself
+ * stays free. */
+static void test_many_strangers(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        unsigned n_admitted = 0;
+        char rhost[64];
+
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < 10000; i++) {
+                (void)snprintf(rhost, sizeof(rhost), "10.1.%u.%u", i / 256, i % 256);
+                n_admitted += admits(limits, rhost, 1000, SEC);
+        }
+        assert(n_admitted == LIMITS_REMOTE_BURST);
+        for (unsigned i = 0; i < LIMITS_SOURCE_BURST; i++)
+                assert(admits(limits, "", 1000 + i, SEC));
+        assert(!admits(limits, "", 3000, SEC));
+        assert(admits(limits, "10.1.200.1", 1000, SEC + LIMITS_REMOTE_PERIOD_USEC));
+        assert(!admits(limits, "10.1.200.2", 1000, SEC + LIMITS_REMOTE_PERIOD_USEC));
+}
+
+/* Users that are not there cost the source, and nobody else. */
+static void test_unknown_users(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        Source source = from("192.0.2.7");
+
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < 10000; i++)
+                if (limits_allow_source(limits, &source, SEC))
+                        limits_charge_source(limits, &source, SEC);
+        assert(!admits(limits, "192.0.2.7", 1000, SEC));
+        for (unsigned i = 0; i < LIMITS_REMOTE_BURST; i++) {
+                char rhost[64];
+
+                (void)snprintf(rhost, sizeof(rhost), "10.1.%u.%u", i / 256, i % 256);
+                assert(admits(limits, rhost, 1000, SEC));
+        }
+}
+
+/* What is refused costs nothing: not the source, not the others. */
+static void test_refused(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        Source source = from("192.0.2.7");
+        WaitingLogins full = {.n_user = LIMITS_WAITING_PER_USER_MAX};
+
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < 2 * LIMITS_REMOTE_BURST; i++)
+                assert(limits_admit(limits, &source, 1000, &full, SEC));
+        for (unsigned i = 0; i < LIMITS_USER_BURST; i++)
+                assert(admits(limits, "192.0.2.7", 1000, SEC));
+        for (unsigned i = 0; i < 2 * LIMITS_REMOTE_BURST; i++)
+                assert(!admits(limits, "192.0.2.7", 1000, SEC));
+        assert(admits(limits, "192.0.2.7", 1000, SEC + LIMITS_USER_PERIOD_USEC));
+        assert(admits(limits, "192.0.2.7", 1001, SEC));
+        assert(admits(limits, "192.0.2.8", 1000, SEC));
+}
+
+/* Nine o'clock: a hundred people behind one address within a minute, each of whom tries twice; and
+ * a thousand from as many addresses within two. */
+static void test_office(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        char rhost[64];
+
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < 200; i++)
+                assert(admits(limits, "192.0.2.7", 1000 + i % 100, SEC + i * 60 * SEC / 200));
+        for (unsigned i = 0; i < 1000; i++) {
+                (void)snprintf(rhost, sizeof(rhost), "10.1.%u.%u", i / 256, i % 256);
+                assert(admits(limits, rhost, 1000 + i, 61 * SEC + i * 120 * SEC / 1000));
+        }
 }
 
 int main(void) {
+        test_sources();
         test_waiting();
-        test_pace();
-        test_more_users_than_buckets();
+        test_user();
+        test_one_stranger();
+        test_many_strangers();
+        test_unknown_users();
+        test_refused();
+        test_office();
         return 0;
 }
