@@ -81,6 +81,17 @@ def verified(token, keys):
     return _openssl(found[0], head["alg"], signed.encode(), unbase64(signature))
 
 
+def signed_es256(head, body, key_file):
+    """A compact JWS by a P-256 key in PEM."""
+    signed = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (head, body))
+    der = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key_file], input=signed.encode(), capture_output=True,
+                         check=True).stdout
+    first = 4 + der[3]
+    halves = (der[4:first], der[first + 2:])
+    raw = b"".join(half.lstrip(b"\0").rjust(32, b"\0") for half in halves)
+    return signed + "." + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 def is_hmac_with_public_key(token, keys):
     """Whether somebody who takes the public key for an HS256 secret would be fooled."""
     signed, _, signature = token.rpartition(".")

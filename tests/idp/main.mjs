@@ -48,7 +48,10 @@ const listener = new Listener({ ...options, counters, settings });
 const port = await listener.open(Number(options.port));
 const issuer = `${options.http ? 'http' : 'https'}://${options.host}:${port}${options.path}`;
 
-const idp = new Idp({ issuer, settings, store, counters });
+const clientCertificate = `${options.state}/client.pem`;
+const idp = new Idp({
+  issuer, settings, store, counters, clientCertificate: fs.readFileSync(clientCertificate),
+});
 const front = new Front({
   idp, path: options.path, settings, store, counters, faults, polls, secrets,
 });
@@ -79,5 +82,7 @@ process.stdout.write(`${JSON.stringify({
   port,
   admin: `http://127.0.0.1:${admin}`,
   ca_file: options.http ? null : `${options.state}/ca.pem`,
+  client_key: `${options.state}/client.key`,
+  client_certificate: clientCertificate,
   pid: process.pid,
 })}\n`);

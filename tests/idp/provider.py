@@ -35,6 +35,7 @@ class Provider:
         self._stderr = stderr
         self._process = None
         self.issuer = self.port = self.admin = self.ca_file = self.pid = None
+        self.client_key = self.client_certificate = None
 
     # Life
 
@@ -158,7 +159,7 @@ class Provider:
         return self.call("DELETE", "/config")
 
     def client(self, **metadata):
-        """Adds a client, or replaces one added before."""
+        """Adds a client, or replaces one added before; public_key (with key_id) and certificate are PEM."""
         self.call("POST", "/clients", metadata)
 
     def account(self, login, **claims):

@@ -6,8 +6,10 @@ import base64
 import http.client
 import http.cookiejar
 import json
+import os
 import re
 import ssl
+import subprocess
 import threading
 import time
 import urllib.error
@@ -573,3 +575,52 @@ def test_ends_with_its_parent():
     process.stdin.close()
     assert process.wait(10) == 0
     process.stdout.close()
+
+
+# Clients that hold a key
+
+
+def assertion(idp, key, **changes):
+    """Signed by OpenSSL; what it says is the test's."""
+    now = int(time.time())
+    claims_ = {"iss": "ssh-jwt", "sub": "ssh-jwt", "aud": idp.issuer, "jti": os.urandom(8).hex(), "iat": now,
+               "exp": now + 60, **changes}
+    return jws.signed_es256({"typ": "JWT", "alg": "ES256"}, claims_, key)
+
+
+def authorized(client, form):
+    return client.http(client.idp.issuer + "/device/auth", {"scope": "openid", "client_id": client.client_id, **form})
+
+
+def test_private_key_jwt(idp):
+    client = Client(idp, "ssh-jwt")
+    kind = {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
+    good = assertion(idp, idp.client_key, jti="once")
+    assert authorized(client, {**kind, "client_assertion": good})[0] == 200
+    recorded = idp.recent("device_authorization")[-1]["assertion"]
+    assert recorded["header"]["alg"] == "ES256" and recorded["claims"]["jti"] == "once"
+    refused = [{**kind, "client_assertion": good}, {}]
+    refused += [{**kind, "client_assertion": assertion(idp, idp.client_key, **changes)}
+                for changes in ({"aud": "https://other.example"}, {"iss": "other"}, {"exp": int(time.time()) - 60})]
+    for form in refused:
+        assert authorized(client, form)[1]["error"] == "invalid_client"
+
+
+def test_certificates_of_clients(idp, tmp_path):
+    client = Client(idp, "ssh-mtls")
+    assert authorized(client, {})[1]["error"] == "invalid_client"
+    client.context.load_cert_chain(idp.client_certificate, idp.client_key)
+    assert authorized(client, {})[0] == 200
+    assert idp.recent("device_authorization")[-1]["certificate"] == "CN=ssh-mtls"
+    aliases = client.get("/.well-known/openid-configuration")[1]["mtls_endpoint_aliases"]
+    status, _ = client.http(aliases["device_authorization_endpoint"], {"scope": "openid", "client_id": "ssh-mtls"})
+    assert status == 200 and idp.recent("device_authorization")[-1]["mtls"]
+
+    own = tmp_path / "own.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=ssh-mtls", "-keyout", tmp_path / "own.key", "-out", own], check=True, capture_output=True)
+    idp.client(client_id="ssh-own", token_endpoint_auth_method="self_signed_tls_client_auth", certificate=own.read_text())
+    for client_id, expected in (("ssh-own", 200), ("ssh-mtls", 401)):
+        client = Client(idp, client_id)
+        client.context.load_cert_chain(own, tmp_path / "own.key")
+        assert authorized(client, {})[0] == expected

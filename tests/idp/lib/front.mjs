@@ -4,6 +4,8 @@
 // faults strike, and answers for the little resource server.
 
 import { DEVICE_GRANT } from './clients.mjs';
+import { certificateOf, MTLS_PREFIX } from './idp.mjs';
+import { decode } from './keys.mjs';
 import { wallClock } from './settings.mjs';
 
 const PATHS = {
@@ -46,6 +48,16 @@ function clientId(req, form) {
   return new URLSearchParams(`id=${id}`).get('id');
 }
 
+/** Header and claims of what a client proves itself with, for the record. */
+function assertionOf(form) {
+  try {
+    const [header, claims] = form.get('client_assertion').split('.').map((part, i) => (i < 2 ? decode(part) : part));
+    return { header, claims };
+  } catch {
+    return undefined;
+  }
+}
+
 function parse(body) {
   try {
     return JSON.parse(body);
@@ -72,7 +84,9 @@ export class Front {
 
   async #handle(req, res) {
     const { counters } = this.#parts;
-    const path = this.#route(req);
+    const full = this.#route(req);
+    const mtls = full?.startsWith(`${MTLS_PREFIX}/`);
+    const path = mtls ? this.#unaliased(req) : full;
     const endpoint = path === undefined ? 'page' : PATHS[path] ?? 'page';
     const connection = connectionNumber(req.socket);
     if (endpoint === 'page') {
@@ -91,6 +105,10 @@ export class Front {
       client_id: clientId(req, form),
       login: this.#login(name, form),
       user_agent: req.headers['user-agent'],
+      authorization: req.headers.authorization?.split(' ')[0],
+      assertion: assertionOf(form),
+      certificate: certificateOf(req)?.subject,
+      mtls,
     });
     res.on('close', () => this.#closed(name, form, res));
     await this.#answer(name, req, res, form);
@@ -110,6 +128,13 @@ export class Front {
     req.originalUrl = req.url;
     req.url = req.url.slice(path.length);
     return full.slice(path.length);
+  }
+
+  // An endpoint for clients with a certificate, which works as the one without the prefix.
+  #unaliased(req) {
+    req.originalUrl = (req.originalUrl ?? req.url).replace(`${MTLS_PREFIX}/`, '/');
+    req.url = req.url.slice(MTLS_PREFIX.length);
+    return req.url.split('?')[0];
   }
 
   #login(name, form) {

@@ -5,7 +5,7 @@
 
 import crypto from 'node:crypto';
 
-import { CLIENTS } from './clients.mjs';
+import { CLIENTS, keyedClients, metadataOf } from './clients.mjs';
 import { HttpError } from './http-error.mjs';
 import { ALGORITHMS, makeKeys } from './keys.mjs';
 import { errors, jose, Provider } from './packages.mjs';
@@ -13,6 +13,11 @@ import { errors, jose, Provider } from './packages.mjs';
 const RESOURCE = /^https:\/\/[a-z0-9-]+\.example\.test\//;
 const PROFILE = ['name', 'preferred_username'];
 const EMAIL = ['email', 'email_verified'];
+
+export const MTLS_PREFIX = '/mtls';
+
+/** What the client showed in the handshake, if anything. */
+export const certificateOf = (req) => req.socket.getPeerX509Certificate?.();
 
 const now = () => Math.floor(Date.now() / 1000);
 const plain = (code) => code.replace(/\W/g, '').toUpperCase();
@@ -24,8 +29,10 @@ export class Idp {
   #accounts = new Map();
   #armed = [];
 
-  constructor({ issuer, settings, store, counters }) {
-    Object.assign(this, { issuer, keys: makeKeys() });
+  constructor({
+    issuer, settings, store, counters, clientCertificate,
+  }) {
+    Object.assign(this, { issuer, keys: makeKeys(), clients: [...CLIENTS, ...keyedClients(clientCertificate)] });
     this.#settings = settings;
     this.#store = store;
     this.#counters = counters;
@@ -39,7 +46,7 @@ export class Idp {
   }
 
   addClient(metadata) {
-    this.#store.put('Client', metadata.client_id, metadata);
+    this.#store.put('Client', metadata.client_id, metadataOf(metadata));
   }
 
   /** Claims of an account that differ from the usual ones; null drops a claim. */
@@ -213,7 +220,7 @@ export class Idp {
     const size = { AccessToken: 'access_token_bytes', RefreshToken: 'refresh_token_bytes' };
     return {
       adapter: this.#store.Adapter,
-      clients: CLIENTS,
+      clients: this.clients,
       jwks: { keys: this.keys.map((k) => k.jwk) },
       cookies: { keys: [crypto.randomBytes(16).toString('hex')] },
       scopes: ['openid', 'offline_access', 'profile', 'email', 'groups', 'api:read', 'api:write'],
@@ -222,12 +229,27 @@ export class Idp {
       },
       acrValues: ['urn:test:password', 'urn:test:mfa'],
       conformIdTokenClaims: false,
-      enabledJWA: { idTokenSigningAlgValues: [...Object.keys(ALGORITHMS), 'HS256'] },
-      clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+      enabledJWA: {
+        idTokenSigningAlgValues: [...Object.keys(ALGORITHMS), 'HS256'],
+        clientAuthSigningAlgValues: Object.keys(ALGORITHMS),
+      },
+      clientAuthMethods: [
+        'none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
+      ],
+      discovery: { mtls_endpoint_aliases: this.#mtlsAliases() },
       features: {
         deviceFlow: { enabled: true },
         revocation: { enabled: true },
         introspection: { enabled: true, allowedPolicy: (_, client) => client.clientAuthMethod !== 'none' },
+        mTLS: {
+          enabled: true,
+          tlsClientAuth: true,
+          selfSignedTlsClientAuth: true,
+          getCertificate: (ctx) => certificateOf(ctx.req),
+          certificateAuthorized: (ctx) => ctx.socket.authorized === true,
+          certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_subject_dn'
+            && certificateOf(ctx.req).subject === expected,
+        },
         resourceIndicators: {
           enabled: true,
           defaultResource: (_, __, oneOf) => oneOf?.[0],
@@ -256,6 +278,15 @@ export class Idp {
         Interaction: () => 3600,
       },
       findAccount: (_, login) => this.#findAccount(login),
+    };
+  }
+
+  // RFC 8705 5: the front knows these paths, and takes the prefix off.
+  #mtlsAliases() {
+    return {
+      token_endpoint: `${this.issuer}${MTLS_PREFIX}/token`,
+      device_authorization_endpoint: `${this.issuer}${MTLS_PREFIX}/device/auth`,
+      revocation_endpoint: `${this.issuer}${MTLS_PREFIX}/token/revocation`,
     };
   }
 

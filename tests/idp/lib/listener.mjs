@@ -73,12 +73,15 @@ export class Listener {
       cert: fs.readFileSync(`${this.#options.state}/${certificate}.pem`),
       minVersion: minVersion ?? (old ? 'TLSv1' : 'TLSv1.2'),
       maxVersion: maxVersion ?? 'TLSv1.3',
+      ca: fs.readFileSync(`${this.#options.state}/ca.pem`),
       ...(old ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}),
     };
   }
 
   async #listen(address) {
-    const server = this.#options.http ? http.createServer() : https.createServer(this.#context());
+    // A client may show a certificate; what it is worth is decided for each client.
+    const mutual = { requestCert: true, rejectUnauthorized: false };
+    const server = this.#options.http ? http.createServer() : https.createServer({ ...this.#context(), ...mutual });
     server.on('request', (req, res) => this.handler(req, res));
     server.headersTimeout = 0;
     server.requestTimeout = 0;
