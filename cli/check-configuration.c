@@ -38,6 +38,18 @@ static bool only_root(const struct stat *st, mode_t allowed) {
         return st->st_uid == 0 && (st->st_mode & 07777 & ~allowed) == 0;
 }
 
+static const char *credential_name(ClientAuth auth) {
+        static const char *const names[_CLIENT_AUTH_MAX] = {
+                [CLIENT_AUTH_NONE] = "what it holds",
+                [CLIENT_AUTH_SECRET_BASIC] = "the client's secret",
+                [CLIENT_AUTH_SECRET_POST] = "the client's secret",
+                [CLIENT_AUTH_PRIVATE_KEY_JWT] = "the client's private key",
+                [CLIENT_AUTH_TLS] = "the client's certificate and private key",
+        };
+
+        return names[auth];
+}
+
 static void check_credential(Findings *findings, const char *path, const ProviderConfig *provider) {
         struct stat st;
         bool needed = provider->client_auth != CLIENT_AUTH_NONE;
@@ -45,16 +57,17 @@ static void check_credential(Findings *findings, const char *path, const Provide
         if (stat(path, &st) < 0) {
                 if (needed)
                         finding(findings, SEVERITY_ERROR, "credentials",
-                                "%s has a client_auth that needs a secret, but %s cannot be had "
-                                "(%s): write the client's secret there, mode 0600",
-                                provider->name, path, strerror(errno));
+                                "%s has a client_auth that needs %s, but %s cannot be had (%s): "
+                                "write it there, mode 0600",
+                                provider->name, credential_name(provider->client_auth), path,
+                                strerror(errno));
                 return;
         }
         if (!S_ISREG(st.st_mode) || !only_root(&st, 0600))
                 finding(findings, SEVERITY_ERROR, "credentials",
                         "%s can be read or written by others than root: chown root:root and chmod "
-                        "0600, and have the provider give out a new secret",
-                        path);
+                        "0600, and replace %s, which others may know",
+                        path, credential_name(provider->client_auth));
         else if (st.st_size == 0)
                 finding(findings, SEVERITY_ERROR, "credentials", "%s is empty", path);
         else if (!needed)

@@ -59,3 +59,21 @@ int base64url_decode(const char *text, size_t size, Secret **ret) {
                 return -EBADMSG;
         return secret_new_copy(secret_bytes(decoded), size * 3 / GROUP, ret);
 }
+
+int base64url_encode(const void *bytes, size_t size, Secret **ret) {
+        _cleanup_(secret_freep) Secret *padded = NULL;
+        size_t length = size / 3 * GROUP + (size % 3 * GROUP + 2) / 3;
+        char *p;
+        int r;
+
+        if (size > SECRET_SIZE_MAX)
+                return -E2BIG;
+        r = secret_new((size + 2) / 3 * GROUP, &padded);
+        if (r < 0)
+                return r;
+        p = secret_buffer(padded);
+        (void)EVP_EncodeBlock((unsigned char *)p, bytes, (int)size);
+        for (size_t i = 0; i < length; i++)
+                p[i] = p[i] == '+' ? '-' : p[i] == '/' ? '_' : p[i];
+        return secret_new_copy(p, length, ret);
+}

@@ -72,7 +72,7 @@ static const char *advice(int result) {
                 [OUTCOME_PROVIDER_ANSWER] =
                         "Check the issuer in the configuration, and that the provider is healthy.",
                 [OUTCOME_CLIENT_REFUSED] =
-                        "Check client_id, client_auth, the secret and the scope, and allow the "
+                        "Check client_id, client_auth, the credential and the scope, and allow the "
                         "client the device authorization grant at the provider.",
                 [OUTCOME_CONFIGURATION] =
                         "Mend the configuration, then restart oidc-keyring-gateway.service.",
@@ -209,10 +209,8 @@ int check_start(Provider *provider, const Bindings *bindings, CheckDone done, vo
         *ret = check;
 
         if (provider_usable(provider, PROVIDER_TOKEN) == OUTCOME_CONFIGURATION) {
-                check_say(check, CHECK_ERROR, "client secret",
-                          "%s. Write it there (mode 0600, "
-                          "root), then restart "
-                          "oidc-keyring-gateway.service.",
+                check_say(check, CHECK_ERROR, "credential",
+                          "%s. Then restart oidc-keyring-gateway.service.",
                           provider_problem(provider));
                 check_finish(check);
                 return 0;

@@ -70,6 +70,8 @@ static int answer_parse(Provider *provider, const HttpResponse *response, Device
         }
         /* Errors are those of RFC 6749 5.2; some come with a status of 200. */
         r = token_response_parse(response, &tokens, ret_detail);
+        if (r == TOKEN_E_CONFIGURATION)
+                return (int)provider_refusal(provider);
         return r < 0 ? r : (int)error_outcomes[r];
 }
 

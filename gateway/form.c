@@ -79,6 +79,18 @@ int form_add_secret(Form *form, const char *name, const Secret *value) {
                               value ? secret_size(value) : 0);
 }
 
+int form_add_encoded(Form *form, const Secret *body) {
+        int r;
+
+        if (secret_size(body) == 0)
+                return 0;
+        r = wiped_buffer_append(&form->body, "&", form->body.used > 0 ? 1 : 0, SECRET_SIZE_MAX);
+        if (r < 0)
+                return r;
+        return wiped_buffer_append(&form->body, secret_bytes(body), secret_size(body),
+                                   SECRET_SIZE_MAX);
+}
+
 int form_finish(Form *form, Secret **ret) {
         return wiped_buffer_take(&form->body, ret);
 }

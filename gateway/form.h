@@ -17,6 +17,9 @@ DEFINE_CLEANUP(Form, form_free);
 int form_add(Form *form, const char *name, const char *value);
 int form_add_secret(Form *form, const char *name, const Secret *value);
 
+/* Adds what form_finish() has made of another form. */
+int form_add_encoded(Form *form, const Secret *body);
+
 /* The encoded body; the form is not usable afterwards. */
 int form_finish(Form *form, Secret **ret);
 

@@ -36,7 +36,8 @@ struct HttpExchange {
         HttpExchange *previous, *next;
         CURL *easy;
         struct curl_slist *headers;
-        Secret *form; /* curl reads it where it lies */
+        size_t form_sent;                             /* where it is good for one sending */
+        Secret *form, *certificate, *certificate_key; /* curl reads them where they lie */
         HttpCallback callback;
         void *userdata;
 
@@ -99,6 +100,7 @@ static const struct TransferError {
         {CURLE_SSL_ISSUER_ERROR, HTTP_E_UNTRUSTED},
         {CURLE_SSL_INVALIDCERTSTATUS, HTTP_E_UNTRUSTED},
         {CURLE_SSL_CRL_BADFILE, HTTP_E_UNTRUSTED},
+        {CURLE_SEND_FAIL_REWIND, HTTP_E_STALE},     /* it would send again and cannot */
         {CURLE_UNSUPPORTED_PROTOCOL, HTTP_E_LIMIT}, /* an answer without a status line */
         {CURLE_WEIRD_SERVER_REPLY, HTTP_E_LIMIT},
         {CURLE_FILESIZE_EXCEEDED, HTTP_E_LIMIT},
@@ -378,6 +380,8 @@ HttpExchange *http_exchange_free(HttpExchange *exchange) {
         curl_easy_cleanup(exchange->easy);
         headers_wipe(exchange->headers);
         secret_free(exchange->form);
+        secret_free(exchange->certificate);
+        secret_free(exchange->certificate_key);
         wiped_buffer_done(&exchange->body);
         free(exchange);
         return NULL;
@@ -410,7 +414,28 @@ static int exchange_set_headers(HttpExchange *exchange, const HttpRequest *reque
         return header_add(exchange, "Authorization: ", secret_bytes(request->authorization));
 }
 
-static CURLcode exchange_set_body(HttpExchange *exchange) {
+static size_t on_form_wanted(char *buffer, size_t size, size_t n, void *userdata) {
+        HttpExchange *exchange = userdata;
+        size_t left = secret_size(exchange->form) - exchange->form_sent;
+        size_t taken = left < size * n ? left : size * n;
+
+        memcpy(buffer, secret_bytes(exchange->form) + exchange->form_sent, taken);
+        exchange->form_sent += taken;
+        return taken;
+}
+
+/* By a function that cannot begin again: what was sent once stays so. */
+static CURLcode exchange_set_body_once(HttpExchange *exchange) {
+        CURLcode c = curl_easy_setopt(exchange->easy, CURLOPT_POST, 1L);
+
+        if (c == CURLE_OK)
+                c = curl_easy_setopt(exchange->easy, CURLOPT_READFUNCTION, on_form_wanted);
+        if (c == CURLE_OK)
+                c = curl_easy_setopt(exchange->easy, CURLOPT_READDATA, exchange);
+        return c;
+}
+
+static CURLcode exchange_set_body(HttpExchange *exchange, bool once) {
         CURLcode c;
 
         if (!exchange->form)
@@ -419,15 +444,45 @@ static CURLcode exchange_set_body(HttpExchange *exchange) {
                              (long)secret_size(exchange->form));
         if (c != CURLE_OK)
                 return c;
+        if (once)
+                return exchange_set_body_once(exchange);
         return curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, secret_bytes(exchange->form));
+}
+
+/* curl keeps a connection for those alone who show the same certificate. It copies the certificate
+ * for that, and not the key. */
+static CURLcode exchange_set_certificate(HttpExchange *exchange) {
+        const struct {
+                CURLoption blob, type;
+                const Secret *pem;
+        } parts[] = {
+                {CURLOPT_SSLCERT_BLOB, CURLOPT_SSLCERTTYPE, exchange->certificate},
+                {CURLOPT_SSLKEY_BLOB, CURLOPT_SSLKEYTYPE, exchange->certificate_key},
+        };
+        CURLcode c = CURLE_OK;
+
+        for (size_t i = 0; i < ELEMENTSOF(parts) && c == CURLE_OK; i++) {
+                struct curl_blob blob = {.flags = CURL_BLOB_NOCOPY};
+
+                if (!parts[i].pem)
+                        continue;
+                blob.data = (void *)secret_bytes(parts[i].pem);
+                blob.len = secret_size(parts[i].pem);
+                c = curl_easy_setopt(exchange->easy, parts[i].type, "PEM");
+                if (c == CURLE_OK)
+                        c = curl_easy_setopt(exchange->easy, parts[i].blob, &blob);
+        }
+        return c;
 }
 
 /* One list of options, each of which must be taken. */
 static int exchange_set_options(HttpExchange *exchange, const HttpRequest *request) {
         uint64_t timeout = request->timeout_usec > 0 ? request->timeout_usec : TOTAL_TIMEOUT_USEC;
         CURL *easy = exchange->easy;
-        CURLcode c = exchange_set_body(exchange);
+        CURLcode c = exchange_set_body(exchange, request->once);
 
+        if (c == CURLE_OK)
+                c = exchange_set_certificate(exchange);
 #define SET(option, value) \
         if (c == CURLE_OK) \
         c = curl_easy_setopt(easy, option, value)
@@ -461,6 +516,28 @@ static int exchange_set_options(HttpExchange *exchange, const HttpRequest *reque
         return c == CURLE_OK ? 0 : c == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
+static int exchange_copy_secrets(HttpExchange *exchange, const HttpRequest *request) {
+        const struct {
+                const Secret *from;
+                Secret **to;
+        } secrets[] = {
+                {request->form, &exchange->form},
+                {request->certificate, &exchange->certificate},
+                {request->certificate_key, &exchange->certificate_key},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(secrets); i++) {
+                int r = secrets[i].from
+                                ? secret_new_copy(secret_bytes(secrets[i].from),
+                                                  secret_size(secrets[i].from), secrets[i].to)
+                                : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int exchange_new(const HttpRequest *request, HttpExchange **ret) {
         _cleanup_(http_exchange_freep) HttpExchange *exchange = calloc(1, sizeof(*exchange));
         int r;
@@ -470,12 +547,9 @@ static int exchange_new(const HttpRequest *request, HttpExchange **ret) {
         exchange->easy = curl_easy_init();
         if (!exchange->easy)
                 return -ENOMEM;
-        if (request->form) {
-                r = secret_new_copy(secret_bytes(request->form), secret_size(request->form),
-                                    &exchange->form);
-                if (r < 0)
-                        return r;
-        }
+        r = exchange_copy_secrets(exchange, request);
+        if (r < 0)
+                return r;
         r = exchange_set_headers(exchange, request);
         if (r < 0)
                 return r;

@@ -26,11 +26,14 @@ DEFINE_CLEANUP(HttpClient, http_client_free);
 
 typedef struct HttpRequest {
         const char *url;
-        const Secret *form;          /* application/x-www-form-urlencoded body: POST; NULL: GET */
-        const Secret *authorization; /* value of the Authorization header, or NULL */
-        const char *ca_file;         /* or NULL: the system's */
-        const char *proxy;           /* or NULL: none, whatever the environment says */
+        const Secret *form;            /* application/x-www-form-urlencoded body: POST; NULL: GET */
+        const Secret *authorization;   /* value of the Authorization header, or NULL */
+        const Secret *certificate;     /* PEM, the client's own and its CA's; or NULL */
+        const Secret *certificate_key; /* PEM, its private key, unencrypted */
+        const char *ca_file;           /* or NULL: the system's */
+        const char *proxy;             /* or NULL: none, whatever the environment says */
         bool allow_loopback_http;
+        bool once;             /* the form is good for one sending, see HTTP_E_STALE */
         uint64_t timeout_usec; /* 0: the default of 30 s */
 } HttpRequest;
 
@@ -48,6 +51,9 @@ typedef enum HttpError {
         HTTP_E_UNREACHABLE, /* nothing was sent: DNS, TCP, TLS handshake, proxy */
         HTTP_E_UNTRUSTED,   /* certificate or host name not accepted */
         HTTP_E_LOST,        /* sent, but no whole answer came: the request may have been executed */
+        HTTP_E_STALE,       /* as HTTP_E_LOST, over a connection that was kept from before and may
+                             * have been closed long since: without `once`, curl itself sends such
+                             * a request again over a new one */
         HTTP_E_LIMIT,       /* body or headers above the limit, or an answer that is no HTTP */
 } HttpError;
 

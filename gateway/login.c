@@ -378,7 +378,8 @@ static void login_poll_failed(Login *login, TokenError error, const char *code,
         }
         if (code)
                 login_set_detail(login, "the token endpoint says", code);
-        login_end(login, (int)poll_actions[error].outcome);
+        login_end(login, error == TOKEN_E_CONFIGURATION ? (int)provider_refusal(login->provider)
+                                                        : (int)poll_actions[error].outcome);
 }
 
 /* Nobody wants it any more, but an answer that was under way may have brought tokens. */

@@ -51,16 +51,18 @@ Metadata *metadata_free(Metadata *metadata) {
 static const struct Endpoint {
         const char *name;
         size_t offset;
-        int absent; /* what it means if it is not there */
+        int absent;      /* what it means if it is not there */
+        bool has_client; /* that proves itself there */
 } endpoints[] = {
         {"device_authorization_endpoint", offsetof(Metadata, device_authorization_endpoint),
-         METADATA_E_NO_DEVICE},
-        {"token_endpoint", offsetof(Metadata, token_endpoint), METADATA_E_ENDPOINT},
-        {"jwks_uri", offsetof(Metadata, jwks_uri), METADATA_E_ENDPOINT},
-        {"revocation_endpoint", offsetof(Metadata, revocation_endpoint), 0},
+         METADATA_E_NO_DEVICE, true},
+        {"token_endpoint", offsetof(Metadata, token_endpoint), METADATA_E_ENDPOINT, true},
+        {"jwks_uri", offsetof(Metadata, jwks_uri), METADATA_E_ENDPOINT, false},
+        {"revocation_endpoint", offsetof(Metadata, revocation_endpoint), 0, true},
 };
 
-static int endpoint_read(json_object *object, const struct Endpoint *endpoint, bool allow_http,
+/* -ENOENT: not there. */
+static int endpoint_read(json_object *object, const struct Endpoint *endpoint, MetadataFlags flags,
                          Metadata *metadata) {
         char **field = (char **)((char *)metadata + endpoint->offset);
         const char *url;
@@ -68,14 +70,36 @@ static int endpoint_read(json_object *object, const struct Endpoint *endpoint, b
 
         r = json_member_text(object, endpoint->name, URL_MAX, &url);
         if (r == -ENOENT)
-                return endpoint->absent;
-        if (r < 0 || !http_url_is_acceptable(url, allow_http))
+                return r;
+        if (r < 0 || !http_url_is_acceptable(url, flags & METADATA_LOOPBACK_HTTP))
                 return METADATA_E_ENDPOINT;
+        free(*field);
         *field = strdup(url);
         return *field ? 0 : -ENOMEM;
 }
 
-int metadata_parse(const char *bytes, size_t size, const char *issuer, bool allow_loopback_http,
+static int endpoints_read(json_object *object, MetadataFlags flags, Metadata *metadata) {
+        json_object *aliases = NULL;
+        int r;
+
+        if (flags & METADATA_MTLS)
+                (void)json_object_object_get_ex(object, "mtls_endpoint_aliases", &aliases);
+        for (size_t i = 0; i < ELEMENTSOF(endpoints); i++) {
+                r = endpoint_read(object, &endpoints[i], flags, metadata);
+                if (r != 0 && r != -ENOENT)
+                        return r;
+                if (r == -ENOENT && endpoints[i].absent)
+                        return endpoints[i].absent;
+                if (!aliases || !endpoints[i].has_client)
+                        continue;
+                r = endpoint_read(aliases, &endpoints[i], flags, metadata);
+                if (r != 0 && r != -ENOENT)
+                        return r;
+        }
+        return 0;
+}
+
+int metadata_parse(const char *bytes, size_t size, const char *issuer, MetadataFlags flags,
                    Metadata **ret) {
         _cleanup_(json_unrefp) json_object *object = NULL;
         _cleanup_(metadata_freep) Metadata *metadata = NULL;
@@ -94,11 +118,9 @@ int metadata_parse(const char *bytes, size_t size, const char *issuer, bool allo
         metadata = calloc(1, sizeof(*metadata));
         if (!metadata)
                 return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTSOF(endpoints); i++) {
-                r = endpoint_read(object, &endpoints[i], allow_loopback_http, metadata);
-                if (r != 0)
-                        return r;
-        }
+        r = endpoints_read(object, flags, metadata);
+        if (r != 0)
+                return r;
 
         *ret = TAKE_PTR(metadata);
         return 0;

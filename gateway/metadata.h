@@ -30,8 +30,14 @@ typedef enum MetadataError {
         METADATA_E_ENDPOINT,  /* an endpoint is missing or not https */
 } MetadataError;
 
+typedef enum MetadataFlags {
+        METADATA_LOOPBACK_HTTP = 1 << 0, /* endpoints may be http:// to this host itself */
+        METADATA_MTLS = 1 << 1,          /* RFC 8705 5: the endpoints are those for clients with a
+                                          * certificate, where the provider has others for them */
+} MetadataFlags;
+
 /* 0, a MetadataError, or -ENOMEM. */
-int metadata_parse(const char *bytes, size_t size, const char *issuer, bool allow_loopback_http,
+int metadata_parse(const char *bytes, size_t size, const char *issuer, MetadataFlags flags,
                    Metadata **ret);
 Metadata *metadata_free(Metadata *metadata);
 DEFINE_CLEANUP(Metadata, metadata_free);

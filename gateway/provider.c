@@ -7,10 +7,12 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "gateway/client-auth.h"
 #include "gateway/display-text.h"
 
-#define PROBLEM_MAX 300u
+#define PROBLEM_MAX 400u
+#define ASSERTION_SKEW_MAX_SEC 10 /* of the 60 s that one lives; some providers take 0 */
 
 typedef LIST_HEAD(ProviderWaits, ProviderWait) ProviderWaits;
 
@@ -31,8 +33,8 @@ struct Provider {
         ConfigGeneration *generation;
         const ProviderConfig *config;
         HttpClient *http;
-        Secret *client_secret;
-        int client_secret_error;
+        ClientCredential *credential;   /* NULL: a public client's, or */
+        const char *credential_problem; /* why it cannot be used */
 
         Fetch discovery;
         MetadataWhere where;
@@ -55,6 +57,9 @@ struct ProviderRequest {
         ProviderEndpoint endpoint;
         Provider *provider;
         HttpExchange *exchange;
+        Secret *parameters; /* without what proves the client */
+        uint64_t timeout_usec;
+        bool sent_again;
         HttpCallback callback;
         void *userdata;
 };
@@ -62,7 +67,6 @@ struct ProviderRequest {
 int provider_new(ConfigGeneration *generation, const ProviderConfig *config, HttpClient *http,
                  Provider **ret) {
         _cleanup_(provider_unrefp) Provider *provider = calloc(1, sizeof(*provider));
-        int r;
 
         if (!provider)
                 return -ENOMEM;
@@ -73,18 +77,9 @@ int provider_new(ConfigGeneration *generation, const ProviderConfig *config, Htt
         LIST_INIT(&provider->discovery.waits);
         LIST_INIT(&provider->key_fetch.waits);
 
-        r = client_auth_load(config, getenv("CREDENTIALS_DIRECTORY"), &provider->client_secret);
-        if (r < 0) {
-                provider->client_secret_error = r;
-                log_error_errno(r,
-                                "Provider %s: its client secret in the credentials folder "
-                                "cannot be read",
-                                config->name);
-                (void)snprintf(provider->problem, sizeof(provider->problem),
-                               "the client secret /etc/oidc-keyring/credentials/%s is missing, "
-                               "empty or too long",
-                               config->name);
-        }
+        provider->credential_problem =
+                client_auth_load(config, getenv("CREDENTIALS_DIRECTORY"), &provider->credential);
+        (void)provider_usable(provider, PROVIDER_TOKEN); /* says so in the log if it is not */
         *ret = TAKE_PTR(provider);
         return 0;
 }
@@ -111,7 +106,7 @@ Provider *provider_unref(Provider *provider) {
         fetch_done(&provider->key_fetch);
         metadata_free(provider->metadata);
         jwks_free(provider->keys);
-        secret_free(provider->client_secret);
+        client_credential_free(provider->credential);
         config_generation_unref(provider->generation);
         free(provider);
         return NULL;
@@ -121,9 +116,26 @@ const ProviderConfig *provider_config(const Provider *provider) {
         return provider->config;
 }
 
-int provider_usable(const Provider *provider, ProviderEndpoint endpoint) {
-        if (provider->client_secret_error < 0)
+/* A certificate ends while this process runs, and begins when a clock that was wrong is set. */
+static const char *credential_problem(const Provider *provider) {
+        const ClientCredential *credential = provider->credential;
+
+        if (!credential || !credential->certificate)
+                return provider->credential_problem;
+        return client_certificate_problem(credential->certificate, clock_realtime_usec());
+}
+
+int provider_usable(Provider *provider, ProviderEndpoint endpoint) {
+        const char *problem = credential_problem(provider);
+
+        if (problem) {
+                (void)snprintf(provider->problem, sizeof(provider->problem),
+                               CREDENTIALS_FOLDER "/%s %s", provider->config->name, problem);
+                if (!provider->in_trouble)
+                        log_error("Provider %s: %s", provider->config->name, provider->problem);
+                provider->in_trouble = true;
                 return OUTCOME_CONFIGURATION;
+        }
         if (clock_boottime_usec() < provider->busy_until_usec[endpoint])
                 return OUTCOME_PROVIDER_BUSY;
         return 0;
@@ -152,12 +164,22 @@ const Jwks *provider_keys(const Provider *provider) {
         return provider->keys;
 }
 
+Outcome provider_refusal(const Provider *provider) {
+        int64_t distance = provider->skew_sec < 0 ? -provider->skew_sec : provider->skew_sec;
+
+        return provider->config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT &&
+                               provider->skew_known && distance > ASSERTION_SKEW_MAX_SEC
+                       ? OUTCOME_CLOCK_WRONG
+                       : OUTCOME_CLIENT_REFUSED;
+}
+
 Outcome provider_http_outcome(HttpError error) {
         static const Outcome outcomes[] = {
                 [HTTP_OK] = OUTCOME_SUCCESS,
                 [HTTP_E_UNREACHABLE] = OUTCOME_PROVIDER_UNREACHABLE,
                 [HTTP_E_UNTRUSTED] = OUTCOME_PROVIDER_UNTRUSTED,
                 [HTTP_E_LOST] = OUTCOME_PROVIDER_UNREACHABLE,
+                [HTTP_E_STALE] = OUTCOME_PROVIDER_UNREACHABLE,
                 [HTTP_E_LIMIT] = OUTCOME_PROVIDER_ANSWER,
         };
 
@@ -316,6 +338,11 @@ static const struct {
                                  OUTCOME_PROVIDER_ANSWER},
 };
 
+static MetadataFlags metadata_flags(const ProviderConfig *config) {
+        return (config->allow_loopback_http ? METADATA_LOOPBACK_HTTP : 0) |
+               (config->client_auth == CLIENT_AUTH_TLS ? METADATA_MTLS : 0);
+}
+
 static int discovery_take(Provider *provider, const HttpResponse *response) {
         Metadata *metadata = NULL;
         char status[32];
@@ -328,8 +355,7 @@ static int discovery_take(Provider *provider, const HttpResponse *response) {
                                                                           : OUTCOME_PROVIDER_ANSWER;
         }
         r = metadata_parse(secret_bytes(response->body), secret_size(response->body),
-                           provider->config->issuer, provider->config->allow_loopback_http,
-                           &metadata);
+                           provider->config->issuer, metadata_flags(provider->config), &metadata);
         if (r < 0)
                 return r;
         if (r > 0) {
@@ -454,6 +480,8 @@ bool provider_may_renew_keys(const Provider *provider) {
 /* Requests of the client itself. */
 
 static const char *endpoint_url(const Metadata *metadata, ProviderEndpoint endpoint) {
+        if (!metadata)
+                return NULL;
         switch (endpoint) {
         case PROVIDER_DEVICE_AUTHORIZATION:
                 return metadata->device_authorization_endpoint;
@@ -467,9 +495,64 @@ static const char *endpoint_url(const Metadata *metadata, ProviderEndpoint endpo
 }
 
 static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
+                      void *userdata);
+
+/* Proves the client anew each time. */
+static int request_send(ProviderRequest *request) {
+        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
+        _cleanup_(form_freep) Form *form = NULL;
+        Provider *provider = request->provider;
+        HttpRequest http;
+        int r;
+
+        r = form_new(&form);
+        if (r < 0)
+                return r;
+        r = form_add_encoded(form, request->parameters);
+        if (r < 0)
+                return r;
+        r = client_auth_apply(provider->config, provider->credential, form, &authorization);
+        if (r < 0)
+                return r;
+        r = form_finish(form, &body);
+        if (r < 0)
+                return r;
+
+        http = (HttpRequest){
+                .url = endpoint_url(provider->metadata, request->endpoint),
+                .form = body,
+                .authorization = authorization,
+                .ca_file = provider->config->ca_file,
+                .proxy = provider->config->proxy,
+                .allow_loopback_http = provider->config->allow_loopback_http,
+                .once = provider->config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT,
+                .timeout_usec = request->timeout_usec,
+        };
+        if (provider->config->client_auth == CLIENT_AUTH_TLS) {
+                http.certificate = provider->credential->certificate->chain;
+                http.certificate_key = provider->credential->bytes;
+        }
+        return http_exchange_start(provider->http, &http, on_answer, request, &request->exchange);
+}
+
+/* What curl does for the other clients, with an assertion of its own. */
+static bool request_send_again(ProviderRequest *request) {
+        if (request->sent_again || !endpoint_url(request->provider->metadata, request->endpoint))
+                return false;
+        request->sent_again = true;
+        request->exchange = http_exchange_free(request->exchange);
+        return request_send(request) >= 0;
+}
+
+static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
                       void *userdata) {
         ProviderRequest *request = userdata;
 
+        if (error == HTTP_E_STALE) {
+                if (request_send_again(request))
+                        return;
+                error = HTTP_E_LOST;
+        }
         provider_note_answer(request->provider, request->endpoint, error, response, detail);
         request->callback(error, response, detail, request->userdata);
 }
@@ -477,40 +560,26 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
 int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
                   HttpCallback callback, void *userdata, ProviderRequest **ret) {
         _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
-        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
-        HttpRequest http;
         int r;
 
         if (!provider->metadata)
                 return -ENOENT;
         if (!endpoint_url(provider->metadata, endpoint))
                 return -EOPNOTSUPP;
-        r = client_auth_apply(provider->config, provider->client_secret, form, &authorization);
-        if (r < 0)
-                return r;
-        r = form_finish(form, &body);
-        if (r < 0)
-                return r;
-
         request = calloc(1, sizeof(*request));
         if (!request)
                 return -ENOMEM;
         *request = (ProviderRequest){
                 .provider = provider_ref(provider),
                 .endpoint = endpoint,
+                .timeout_usec = timeout_usec,
                 .callback = callback,
                 .userdata = userdata,
         };
-        http = (HttpRequest){
-                .url = endpoint_url(provider->metadata, endpoint),
-                .form = body,
-                .authorization = authorization,
-                .ca_file = provider->config->ca_file,
-                .proxy = provider->config->proxy,
-                .allow_loopback_http = provider->config->allow_loopback_http,
-                .timeout_usec = timeout_usec,
-        };
-        r = http_exchange_start(provider->http, &http, on_answer, request, &request->exchange);
+        r = form_finish(form, &request->parameters);
+        if (r < 0)
+                return r;
+        r = request_send(request);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(request);
@@ -521,6 +590,7 @@ ProviderRequest *provider_request_free(ProviderRequest *request) {
         if (!request)
                 return NULL;
         http_exchange_free(request->exchange);
+        secret_free(request->parameters);
         provider_unref(request->provider);
         free(request);
         return NULL;

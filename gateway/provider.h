@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Provider: a configured provider at run time: its metadata and keys as last fetched, the client's
- * secret, and whether it asked to be left alone. Everything that is sent to a provider goes through
- * here, so that one place authenticates the client, honours Retry-After for the whole host and says
- * once in the log when the provider goes away and comes back. */
+/* Provider: a configured provider at run time: its metadata and keys as last fetched, what the
+ * client proves itself with, and whether it asked to be left alone. Everything that is sent to a
+ * provider goes through here, so that one place authenticates the client, honours Retry-After for
+ * the whole host and says once in the log when the provider goes away and comes back. */
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -35,7 +35,7 @@ typedef struct Provider Provider;
 typedef struct ProviderWait ProviderWait;
 typedef struct ProviderRequest ProviderRequest;
 
-/* @config is one of @generation's. A secret that cannot be read is no error yet: see
+/* @config is one of @generation's. A credential that cannot be used is no error yet: see
  * provider_usable(). */
 int provider_new(ConfigGeneration *generation, const ProviderConfig *config, HttpClient *http,
                  Provider **ret);
@@ -45,9 +45,10 @@ DEFINE_CLEANUP(Provider, provider_unref);
 
 const ProviderConfig *provider_config(const Provider *provider);
 
-/* Whether a request may be sent now: 0, OUTCOME_CONFIGURATION without the client's secret,
- * OUTCOME_PROVIDER_BUSY while a Retry-After of that endpoint lasts. */
-int provider_usable(const Provider *provider, ProviderEndpoint endpoint);
+/* Whether a request may be sent now: 0, OUTCOME_CONFIGURATION while the client has nothing valid to
+ * prove itself with (provider_problem() says why), OUTCOME_PROVIDER_BUSY while a Retry-After of
+ * that endpoint lasts. */
+int provider_usable(Provider *provider, ProviderEndpoint endpoint);
 /* CLOCK_BOOTTIME; 0: never was */
 uint64_t provider_busy_until_usec(const Provider *provider, ProviderEndpoint endpoint);
 
@@ -94,6 +95,10 @@ int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uin
                   HttpCallback callback, void *userdata, ProviderRequest **ret);
 ProviderRequest *provider_request_free(ProviderRequest *request);
 DEFINE_CLEANUP(ProviderRequest, provider_request_free);
+
+/* The outcome where the provider has just refused the client: by its Date, the reason may be that
+ * this host's clock dates the client's assertions wrong. */
+Outcome provider_refusal(const Provider *provider);
 
 /* The outcome of a request that got no usable answer. */
 Outcome provider_http_outcome(HttpError error);

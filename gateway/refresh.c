@@ -395,7 +395,8 @@ static void refresh_retry_once(Refresh *refresh, Outcome outcome, const char *de
 }
 
 static void refresh_error(Refresh *refresh, TokenError error, const char *code) {
-        Outcome outcome = error_actions[error].outcome;
+        Outcome outcome = error == TOKEN_E_CONFIGURATION ? provider_refusal(refresh->provider)
+                                                         : error_actions[error].outcome;
 
         switch (error_actions[error].action) {
         case REFRESH_TRY_SERIES:

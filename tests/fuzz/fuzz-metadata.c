@@ -5,10 +5,11 @@
 #include "gateway/metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        for (int allow = 0; allow <= 1; allow++) {
+        for (MetadataFlags flags = 0; flags <= (METADATA_LOOPBACK_HTTP | METADATA_MTLS); flags++) {
+                bool allow = flags & METADATA_LOOPBACK_HTTP;
                 _cleanup_(metadata_freep) Metadata *metadata = NULL;
                 int r = metadata_parse((const char *)data, size, "https://id.example.com/oidc",
-                                       allow, &metadata);
+                                       flags, &metadata);
 
                 assert((r == 0) == (metadata != NULL) && r >= 0 && r <= METADATA_E_ENDPOINT);
                 if (!metadata)

@@ -48,6 +48,16 @@ static void test_a_value_adds_no_parameter(void) {
         check_body(form, "a=1%26b%3D2%0D%0AX%3A%20y");
 }
 
+static void test_a_body_goes_on(void) {
+        _cleanup_(secret_freep) Secret *body = secret_of("a=1%26&b=2"), *empty = secret_of("");
+        _cleanup_(form_freep) Form *form = NULL;
+
+        assert(form_new(&form) == 0);
+        assert(form_add_encoded(form, empty) == 0 && form_add_encoded(form, body) == 0);
+        assert(form_add(form, "c", "&") == 0 && form_add_encoded(form, body) == 0);
+        check_body(form, "a=1%26&b=2&c=%26&a=1%26&b=2");
+}
+
 static void test_absent(void) {
         _cleanup_(secret_freep) Secret *empty = secret_of("");
         _cleanup_(form_freep) Form *form = NULL;
@@ -128,6 +138,7 @@ static void test_wiped_buffer(void) {
 int main(void) {
         test_body();
         test_a_value_adds_no_parameter();
+        test_a_body_goes_on();
         test_absent();
         test_every_byte();
         test_limit();

@@ -56,6 +56,32 @@ static void test_good(void) {
         assert(streq(http->revocation_endpoint, "http://127.0.0.1:1/r"));
 }
 
+static void test_aliases(void) {
+        static const char json[] =
+                "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"mtls_endpoint_aliases\":{"
+                "\"token_endpoint\":\"https://mtls.example.com/t\","
+                "\"revocation_endpoint\":\"https://mtls.example.com/r\","
+                "\"jwks_uri\":\"https://mtls.example.com/j\"}}";
+        static const char bad[] =
+                "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"mtls_endpoint_aliases\":{"
+                "\"token_endpoint\":\"http://mtls.example.com/t\"}}";
+        static const char odd[] =
+                "{\"issuer\":\"" ISSUER "\"," ENDPOINTS ",\"mtls_endpoint_aliases\":[1]}";
+        _cleanup_(metadata_freep) Metadata *with = NULL, *without = NULL, *none = NULL, *m = NULL;
+
+        assert(metadata_parse(json, strlen(json), ISSUER, METADATA_MTLS, &with) == 0);
+        assert(streq(with->device_authorization_endpoint, "https://id.example.com/d"));
+        assert(streq(with->token_endpoint, "https://mtls.example.com/t"));
+        assert(streq(with->revocation_endpoint, "https://mtls.example.com/r"));
+        assert(streq(with->jwks_uri, "https://id.example.com/j"));
+        assert(metadata_parse(json, strlen(json), ISSUER, 0, &without) == 0);
+        assert(streq(without->token_endpoint, "https://id.example.com/t"));
+        assert(!without->revocation_endpoint);
+        assert(metadata_parse(bad, strlen(bad), ISSUER, METADATA_MTLS, &none) ==
+               METADATA_E_ENDPOINT);
+        assert(metadata_parse(odd, strlen(odd), ISSUER, METADATA_MTLS, &m) == 0);
+}
+
 static void test_refusals(void) {
         static const struct {
                 int expected;
@@ -99,6 +125,7 @@ static void test_refusals(void) {
 int main(void) {
         test_urls();
         test_good();
+        test_aliases();
         test_refusals();
         return 0;
 }
