@@ -15,6 +15,7 @@ typedef enum ExitCode {
         EXIT_CODE_NO_ACCOUNT = 4, /* or no such binding */
         EXIT_CODE_NOT_NOW = 5, /* provider, gateway or daemon cannot be reached: try again later */
         EXIT_CODE_NO_KEYRING = 6,
+        EXIT_CODE_INTERRUPTED = 130, /* as the shell says it of SIGINT */
 } ExitCode;
 
 typedef struct Command {
@@ -29,6 +30,7 @@ typedef struct Command {
 extern const Command command_status;
 extern const Command command_token;
 extern const Command command_refresh;
+extern const Command command_login;
 extern const Command command_logout;
 extern const Command command_check;
 extern const Command command_bindings;

@@ -9,8 +9,8 @@
 #include "common/secret.h"
 
 static const Command *const commands[] = {
-        &command_status, &command_token,    &command_refresh, &command_logout,
-        &command_check,  &command_bindings, &command_unbind,
+        &command_status, &command_token, &command_refresh,  &command_login,
+        &command_logout, &command_check, &command_bindings, &command_unbind,
 };
 
 static ExitCode help(void) {
@@ -26,7 +26,7 @@ static ExitCode help(void) {
                 "Exit status: 0 it worked, 1 it failed, 2 wrong usage, 3 a new login is needed,\n"
                 "4 no such account or binding, 5 not now (provider, gateway or daemon cannot be "
                 "reached),\n"
-                "6 the kernel keyring cannot be used. See oidc-keyring(1).\n");
+                "6 the kernel keyring cannot be used, 130 interrupted. See oidc-keyring(1).\n");
         return command_written();
 }
 

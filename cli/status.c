@@ -58,25 +58,6 @@ static void print_fact(const char *name, const char *text) {
         (void)putchar('\n');
 }
 
-/* "in 4 min 10 s", the two largest units that matter. */
-static void duration_text(uint64_t seconds, char *text, size_t size) {
-        static const struct {
-                uint64_t seconds;
-                const char *name;
-        } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
-        size_t i = 0;
-
-        while (i < ELEMENTSOF(units) - 1 && seconds < units[i].seconds)
-                i++;
-        if (i == ELEMENTSOF(units) - 1)
-                (void)snprintf(text, size, "%" PRIu64 " s", seconds);
-        else
-                (void)snprintf(text, size, "%" PRIu64 " %s %" PRIu64 " %s",
-                               seconds / units[i].seconds, units[i].name,
-                               seconds % units[i].seconds / units[i + 1].seconds,
-                               units[i + 1].name);
-}
-
 static void print_time(const char *name, uint64_t usec, const char *what_then) {
         uint64_t now = clock_realtime_usec();
         char text[64];

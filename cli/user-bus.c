@@ -13,6 +13,8 @@
 #include "common/outcome.h"
 
 #define OBJECTS_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define SYSTEMD_TIMEOUT_USEC (2 * USEC_PER_SEC)
+#define UNIT_PATH "/org/freedesktop/systemd1/unit/oidc_2dkeyringd_2eservice"
 
 int user_bus_open(sd_bus **ret) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
@@ -50,6 +52,8 @@ ExitCode user_bus_exit_code(const char *error_name) {
                 {OUTCOME_LOGIN_REQUIRED, EXIT_CODE_LOGIN_REQUIRED},
                 {OUTCOME_NO_REFRESH_TOKEN, EXIT_CODE_LOGIN_REQUIRED},
                 {OUTCOME_UNKNOWN_ACCOUNT, EXIT_CODE_NO_ACCOUNT},
+                {OUTCOME_UNKNOWN_PROVIDER, EXIT_CODE_NO_ACCOUNT},
+                {OUTCOME_TOO_MANY_LOGINS, EXIT_CODE_NOT_NOW},
                 {OUTCOME_PROVIDER_UNREACHABLE, EXIT_CODE_NOT_NOW},
                 {OUTCOME_PROVIDER_BUSY, EXIT_CODE_NOT_NOW},
                 {OUTCOME_PROVIDER_ANSWER, EXIT_CODE_NOT_NOW},
@@ -92,6 +96,38 @@ static ExitCode user_bus_connect(sd_bus **ret) {
         return EXIT_CODE_OK;
 }
 
+/* ActiveState of the unit; false if it cannot be had. */
+static bool daemon_is_being_started(sd_bus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+        const char *state;
+
+        return sd_bus_message_new_method_call(bus, &call, "org.freedesktop.systemd1", UNIT_PATH,
+                                              "org.freedesktop.DBus.Properties", "Get") >= 0 &&
+               sd_bus_message_append(call, "ss", "org.freedesktop.systemd1.Unit", "ActiveState") >=
+                       0 &&
+               sd_bus_message_set_auto_start(call, 0) >= 0 &&
+               sd_bus_call(bus, call, SYSTEMD_TIMEOUT_USEC, NULL, &reply) >= 0 &&
+               sd_bus_message_read(reply, "v", "s", &state) > 0 && streq(state, "activating");
+}
+
+/* A daemon that is not there has no accounts, unless it has crashed and is about to be back with
+ * all of them: then it is waited for. */
+static int user_bus_send(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec,
+                         sd_bus_error *error, sd_bus_message **ret_reply) {
+        int r;
+
+        r = sd_bus_call(bus, call, timeout_usec, error, ret_reply);
+        if (r >= 0 || user_bus_exit_code(error->name) != EXIT_CODE_NO_ACCOUNT ||
+            outcome_from_error_name(error->name) != OUTCOME_SUCCESS ||
+            !daemon_is_being_started(bus))
+                return r;
+        sd_bus_error_free(error);
+        r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                               "org.freedesktop.DBus", "StartServiceByName", error, NULL, "su",
+                               KEYRING_BUS_NAME, 0);
+        return r < 0 ? r : sd_bus_call(bus, call, timeout_usec, error, ret_reply);
+}
+
 ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_reply,
                        const char *member, const char *types, ...) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -114,7 +150,7 @@ ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_r
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(call, start);
         if (r >= 0)
-                r = sd_bus_call(bus, call, timeout_usec, &error, ret_reply);
+                r = user_bus_send(bus, call, timeout_usec, &error, ret_reply);
         return r < 0 ? user_bus_failed(r, &error) : EXIT_CODE_OK;
 }
 
@@ -134,25 +170,35 @@ ExitCode user_bus_command(const Command *command, int argc, char *argv[], const 
         return user_bus_call(false, timeout_usec, &reply, member, "s", account);
 }
 
-ExitCode user_bus_objects(sd_bus_message **ret_reply) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+int user_bus_get_objects(sd_bus *bus, sd_bus_message **ret_reply, sd_bus_error *error) {
+        _cleanup_(sd_bus_error_free) sd_bus_error answer = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
-        ExitCode code;
         int r;
 
         *ret_reply = NULL;
-        code = user_bus_connect(&bus);
-        if (code != EXIT_CODE_OK)
-                return code;
         r = sd_bus_message_new_method_call(bus, &call, KEYRING_BUS_NAME, KEYRING_OBJECT_PATH,
                                            "org.freedesktop.DBus.ObjectManager",
                                            "GetManagedObjects");
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(call, 0);
         if (r >= 0)
-                r = sd_bus_call(bus, call, OBJECTS_TIMEOUT_USEC, &error, ret_reply);
-        if (r >= 0 || user_bus_exit_code(error.name) == EXIT_CODE_NO_ACCOUNT)
-                return EXIT_CODE_OK;
-        return user_bus_failed(r, &error);
+                r = user_bus_send(bus, call, OBJECTS_TIMEOUT_USEC, &answer, ret_reply);
+        if (r >= 0 || user_bus_exit_code(answer.name) == EXIT_CODE_NO_ACCOUNT)
+                return 0;
+        if (sd_bus_error_is_set(&answer))
+                (void)sd_bus_error_copy(error, &answer);
+        return r;
+}
+
+ExitCode user_bus_objects(sd_bus_message **ret_reply) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        ExitCode code;
+        int r;
+
+        code = user_bus_connect(&bus);
+        if (code != EXIT_CODE_OK)
+                return code;
+        r = user_bus_get_objects(bus, ret_reply, &error);
+        return r < 0 ? user_bus_failed(r, &error) : EXIT_CODE_OK;
 }

@@ -24,7 +24,10 @@ ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_r
 ExitCode user_bus_command(const Command *command, int argc, char *argv[], const char *member,
                           uint64_t timeout_usec);
 
-/* GetManagedObjects. EXIT_CODE_OK with *ret_reply NULL: no daemon, so no accounts. */
+/* GetManagedObjects on a bus that is open. 0 with *ret_reply NULL: no daemon, so no accounts. */
+int user_bus_get_objects(sd_bus *bus, sd_bus_message **ret_reply, sd_bus_error *error);
+/* The same by itself, with what goes wrong told. EXIT_CODE_OK with *ret_reply NULL: no daemon, so
+ * no accounts. */
 ExitCode user_bus_objects(sd_bus_message **ret_reply);
 
 /* The exit code that an error means. */

@@ -73,7 +73,8 @@ static const struct {
                                  "The clock of this host and that of the identity provider differ "
                                  "by more than a minute. The administrator has to set the clock."},
         [OUTCOME_LOGIN_REQUIRED] = {ERROR_PREFIX "LoginRequired",
-                                    "The identity provider has ended this login. Log in again."},
+                                    "The identity provider has ended this login. Log in again "
+                                    "with `oidc-keyring login`."},
         [OUTCOME_CONFIGURATION] = {ERROR_PREFIX "Configuration",
                                    "The configuration of oidc-keyring is missing or wrong. The "
                                    "administrator finds the line with `oidc-keyring check`."},
@@ -91,7 +92,8 @@ static const struct {
         [OUTCOME_UNKNOWN_ACCOUNT] =
                 {ERROR_PREFIX "UnknownAccount",
                  "There is no such account in this session, or there are several and none was "
-                 "named. `oidc-keyring status` shows them; if there is none, log in again."},
+                 "named. `oidc-keyring status` shows them; if there is none, log in with "
+                 "`oidc-keyring login`."},
         [OUTCOME_BAD_GRANT] = {ERROR_PREFIX "BadGrant",
                                "This is not a sealed grant. Log in again."},
         [OUTCOME_NOT_PERMITTED] = {ERROR_PREFIX "NotPermitted",

@@ -272,7 +272,8 @@ static int account_on_timer(sd_event_source *source, uint64_t usec, void *userda
         (void)usec;
         if (!account->kept.renewable)
                 account_set_error(account,
-                                  "The token has expired and cannot be renewed. Log in again.");
+                                  "The token has expired and cannot be renewed. Log in again "
+                                  "with `oidc-keyring login`.");
         account_happens(account, account->kept.renewable ? EVENT_REFRESH : EVENT_ENDED);
         return 0;
 }

@@ -33,6 +33,7 @@ OPEN_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configur
 </busconfig>
 """
 
+CODE = re.compile(r"\b[A-Z]{4}-[A-Z]{4}\b")
 READER = Path(__file__).resolve().parent / "reader.py"
 
 
@@ -63,6 +64,25 @@ class ServiceManager:
                 os.close(fd)
             for fd in self.store.pop(fields["FDNAME"], []) if "FDSTOREREMOVE" in fields else ():
                 os.close(fd)
+
+
+class Login:
+    """A running `oidc-keyring login`; what it has written so far is in `out` and `err`."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self.process, self.out, self.err = process, Output(), Output()
+        self._following = [self.out.follow(process.stdout), self.err.follow(process.stderr)]
+
+    def code(self) -> str:
+        """Waits until it has shown one."""
+        self.out.wait_until(lambda: CODE.search(self.out.text) is not None)
+        return CODE.search(self.out.text).group()
+
+    def finish(self) -> int:
+        status = self.process.wait(60)
+        for thread in self._following:
+            thread.join()
+        return status
 
 
 class Keeper:
@@ -146,6 +166,12 @@ class Keeper:
 
     def cli(self, *argv: str) -> subprocess.CompletedProcess:
         return self.run(self.build / "oidc-keyring", *argv)
+
+    def log_in_again(self, *argv: str) -> Login:
+        """`oidc-keyring login` without a terminal."""
+        process = subprocess.Popen([self.build / "oidc-keyring", "login", *argv], env=self.environment, user=self.uid,
+                                   group=self.uid, extra_groups=[], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return Login(process)
 
     def account(self) -> dict:
         accounts = json.loads(self.cli("status", "--json").stdout)["accounts"]

@@ -91,7 +91,7 @@ def test_grant_ended_by_the_provider(host: Host) -> None:
         host.provider.revoke("alice")
         done = host.cli("alice", "refresh", check=False)
         assert done.returncode != 0
-        assert "Log in again" in done.stderr
+        assert "Log in again with `oidc-keyring login`." in done.stderr
         assert host.account("alice")["state"] == "login-required"
         refreshes = host.provider.count("token_refresh")
         assert host.cli("alice", "refresh", check=False).returncode != 0

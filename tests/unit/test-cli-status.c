@@ -76,7 +76,10 @@ static void test_exit_codes(void) {
         } cases[] = {
                 {OUTCOME_LOGIN_REQUIRED, EXIT_CODE_LOGIN_REQUIRED},
                 {OUTCOME_UNKNOWN_ACCOUNT, EXIT_CODE_NO_ACCOUNT},
+                {OUTCOME_UNKNOWN_PROVIDER, EXIT_CODE_NO_ACCOUNT},
                 {OUTCOME_PROVIDER_BUSY, EXIT_CODE_NOT_NOW},
+                {OUTCOME_TOO_MANY_LOGINS, EXIT_CODE_NOT_NOW},
+                {OUTCOME_ACCESS_DENIED, EXIT_CODE_FAILURE},
                 {OUTCOME_NO_KEYRING, EXIT_CODE_NO_KEYRING},
                 {OUTCOME_CONFIGURATION, EXIT_CODE_FAILURE},
         };
