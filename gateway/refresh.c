@@ -114,10 +114,8 @@ static void refresh_discard(const Refresh *refresh) {
 static Refresh *refresh_free(Refresh *refresh) {
         if (!refresh)
                 return NULL;
-        if (refresh->all) {
-                TAILQ_REMOVE(&refresh->all->refreshes, refresh, link);
-                refresh->all->n_refreshes--;
-        }
+        TAILQ_REMOVE(&refresh->all->refreshes, refresh, link);
+        refresh->all->n_refreshes--;
         refresh_stop(refresh);
         refresh_discard(refresh);
         token_response_free(refresh->tokens);
@@ -127,7 +125,6 @@ static Refresh *refresh_free(Refresh *refresh) {
         free(refresh);
         return NULL;
 }
-DEFINE_CLEANUP(Refresh, refresh_free);
 
 /* Everybody who asked; nobody is told twice. */
 static void refresh_tell(Refresh *refresh, int result, const Grant *grant) {
@@ -179,17 +176,21 @@ bool refreshes_are_idle(const Refreshes *refreshes) {
 static void refresh_key(uid_t uid, const Grant *grant, RefreshKey *ret) {
         const Secret *token = grant->refresh_token;
 
-        memset(ret, 0, sizeof(*ret)); /* it is compared as bytes */
         ret->uid = uid;
         ret->generation = grant->generation;
         (void)SHA256((const unsigned char *)secret_bytes(token), secret_size(token), ret->digest);
+}
+
+static bool refresh_key_equal(const RefreshKey *a, const RefreshKey *b) {
+        return a->uid == b->uid && a->generation == b->generation &&
+               memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
 static Refresh *refreshes_find(Refreshes *refreshes, const RefreshKey *key) {
         Refresh *refresh;
 
         TAILQ_FOREACH(refresh, &refreshes->refreshes, link) {
-                if (memcmp(&refresh->key, key, sizeof(*key)) == 0)
+                if (refresh_key_equal(&refresh->key, key))
                         return refresh;
         }
         return NULL;
