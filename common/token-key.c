@@ -123,7 +123,7 @@ int token_key_publish(const char *account, const Secret *token, uint64_t remaini
         r = token_key_find(account, &serial);
         if (r == -ENOKEY || r == -EPERM)
                 return token_key_create(description, token, remaining_usec, ret_serial);
-        if (r < 0)
+        if (r != 0)
                 return r;
         r = token_key_update(serial, token, remaining_usec);
         if (r < 0)
@@ -178,15 +178,15 @@ static uint64_t proc_keys_timeout(const char *text) {
 }
 
 /* There is no system call that tells a key's timeout: /proc/keys has it, "SERIAL FLAGS USAGE
- * TIMEOUT ...", serial in hexadecimal. */
+ * TIMEOUT ...", serial in eight hexadecimal digits. */
 static uint64_t token_key_remaining(key_serial_t serial) {
         _cleanup_(fclosep) FILE *keys = fopen("/proc/keys", "re");
-        char line[PROC_KEYS_LINE_MAX], timeout[16];
-        unsigned found;
+        char line[PROC_KEYS_LINE_MAX], wanted[sizeof("01234567 ")], timeout[16];
 
+        (void)snprintf(wanted, sizeof(wanted), "%08x ", (unsigned)serial);
         while (keys && fgets(line, sizeof(line), keys))
-                if (sscanf(line, "%x %*s %*s %15s", &found, timeout) == 2 &&
-                    found == (unsigned)serial)
+                if (strncmp(line, wanted, strlen(wanted)) == 0 &&
+                    sscanf(line, "%*s %*s %*s %15s", timeout) == 1)
                         return proc_keys_timeout(timeout);
         return UINT64_MAX;
 }

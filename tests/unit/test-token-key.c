@@ -20,6 +20,22 @@ static Secret *token(const char *text) {
         return secret;
 }
 
+/* Whether /proc/keys, in which it is looked up, shows the key here: in some containers it does not.
+ */
+static bool is_shown(void) {
+        _cleanup_(fclosep) FILE *keys = fopen("/proc/keys", "re");
+        char line[512];
+
+        while (keys && fgets(line, sizeof(line), keys))
+                if (strstr(line, account))
+                        return true;
+        return false;
+}
+
+static bool remaining_is(uint64_t remaining, uint64_t min, uint64_t max) {
+        return is_shown() ? remaining >= min && remaining <= max : remaining == UINT64_MAX;
+}
+
 static void test_publish_read_remove(void) {
         _cleanup_(secret_freep) Secret *first = token("first"), *second = token("the second"),
                                        *read = NULL, *again = NULL;
@@ -31,14 +47,14 @@ static void test_publish_read_remove(void) {
         assert(token_key_find(account, &found) == 0 && found == serial);
         assert(token_key_read(serial, &read, &remaining) == 0);
         assert(secret_equal(first, read));
-        assert(remaining == UINT64_MAX || (remaining >= 60 && remaining <= 100));
+        assert(remaining_is(remaining, 60, 100));
         assert(keyctl_describe_alloc(serial, &text) > 0 && strstr(text, ";002f0000;oidc:"));
 
         /* updated in place, and the timeout is set again */
         assert(token_key_publish(account, second, 3000 * USEC_PER_SEC, &same) == 0);
         assert(same == serial);
         assert(token_key_read(serial, &again, &remaining) == 0 && secret_equal(second, again));
-        assert(remaining == UINT64_MAX || (remaining > 100 && remaining <= 3000));
+        assert(remaining_is(remaining, 101, 3000));
 
         assert(token_key_remove(account) == 0);
         assert(token_key_find(account, &found) == -ENOKEY);
