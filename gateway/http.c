@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/parse.h"
+#include "gateway/user-agent.h"
 #include "gateway/wiped-alloc.h"
 #include "gateway/wiped-buffer.h"
 
@@ -21,7 +22,6 @@
 #define RETRY_AFTER_MAX_SEC 3600u
 #define CONNECTION_AGE_MAX_SEC 600L /* an idle connection is reused for as long as that */
 #define HOST_CONNECTIONS_MAX 16L
-#define DEFAULT_AGENT PACKAGE_NAME "/" PACKAGE_VERSION
 
 struct HttpClient {
         sd_event *event;
@@ -29,6 +29,7 @@ struct HttpClient {
         sd_event_source *timer;
         HttpExchange *exchanges; /* in flight */
         uint64_t connections;
+        char *user_agent;
 };
 
 struct HttpExchange {
@@ -340,6 +341,9 @@ int http_client_new(sd_event *event, HttpClient **ret) {
         if (!client)
                 return -ENOMEM;
         client->event = sd_event_ref(event);
+        r = user_agent_of_this_host(&client->user_agent);
+        if (r < 0)
+                return r;
         r = client_set_up(client);
         if (r < 0)
                 return r;
@@ -357,6 +361,7 @@ HttpClient *http_client_free(HttpClient *client) {
                 (void)curl_multi_cleanup(client->multi);
         (void)sd_event_source_disable_unref(client->timer);
         (void)sd_event_unref(client->event);
+        free(client->user_agent);
         free(client);
         return NULL;
 }
@@ -476,7 +481,8 @@ static CURLcode exchange_set_certificate(HttpExchange *exchange) {
 }
 
 /* One list of options, each of which must be taken. */
-static int exchange_set_options(HttpExchange *exchange, const HttpRequest *request) {
+static int exchange_set_options(HttpExchange *exchange, const char *user_agent,
+                                const HttpRequest *request) {
         uint64_t timeout = request->timeout_usec > 0 ? request->timeout_usec : TOTAL_TIMEOUT_USEC;
         CURL *easy = exchange->easy;
         CURLcode c = exchange_set_body(exchange, request->once);
@@ -500,7 +506,7 @@ static int exchange_set_options(HttpExchange *exchange, const HttpRequest *reque
         }
         SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");
         SET(CURLOPT_NOPROXY, "");
-        SET(CURLOPT_USERAGENT, DEFAULT_AGENT);
+        SET(CURLOPT_USERAGENT, user_agent);
         SET(CURLOPT_HTTPHEADER, exchange->headers);
         SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MSEC);
         SET(CURLOPT_TIMEOUT_MS, (long)(timeout / USEC_PER_MSEC));
@@ -538,7 +544,7 @@ static int exchange_copy_secrets(HttpExchange *exchange, const HttpRequest *requ
         return 0;
 }
 
-static int exchange_new(const HttpRequest *request, HttpExchange **ret) {
+static int exchange_new(const char *user_agent, const HttpRequest *request, HttpExchange **ret) {
         _cleanup_(http_exchange_freep) HttpExchange *exchange = calloc(1, sizeof(*exchange));
         int r;
 
@@ -553,7 +559,7 @@ static int exchange_new(const HttpRequest *request, HttpExchange **ret) {
         r = exchange_set_headers(exchange, request);
         if (r < 0)
                 return r;
-        r = exchange_set_options(exchange, request);
+        r = exchange_set_options(exchange, user_agent, request);
         if (r < 0)
                 return r;
 
@@ -568,7 +574,7 @@ int http_exchange_start(HttpClient *client, const HttpRequest *request, HttpCall
 
         if (!http_url_is_acceptable(request->url, request->allow_loopback_http))
                 return -EINVAL;
-        r = exchange_new(request, &exchange);
+        r = exchange_new(client->user_agent, request, &exchange);
         if (r < 0)
                 return r;
         exchange->callback = callback;

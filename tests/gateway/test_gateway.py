@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -68,6 +69,8 @@ def test_requests_of_a_login(gateway, root, idp):
     root.log_in(idp, USER)
     cold = [request["endpoint"] for request in idp.recent()]
     assert cold[:3] == ["discovery", "device_authorization", "jwks"]
+    # What an approval page can show of who asked for the code.
+    assert all(request["user_agent"].endswith(f" ({socket.gethostname()})") for request in idp.recent())
     assert set(cold[3:]) == {"token_device"}
 
     idp.reset_counters()

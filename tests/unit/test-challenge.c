@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "common/challenge.h"
@@ -37,16 +38,50 @@ static void check_time(uint64_t usec, const char *expected) {
         assert(says(challenge, words));
 }
 
+/* Which host, which user, which service, and from where: for every kind of login. */
 static void check_title(void) {
-        Challenge challenge = usual;
+        static const struct {
+                const char *service, *rhost, *tty, *expected;
+        } cases[] = {
+                {"sshd", "192.0.2.7", "ssh", "(sshd, from 192.0.2.7)"},
+                {"sshd", "2001:db8::7", "ssh", "(sshd, from 2001:db8::7)"},
+                {"login", "", "/dev/tty1", "(login, on tty1)"},
+                {"login", "", "ttyS0", "(login, on ttyS0)"},
+                {"su", "", "pts/3", "(su, on pts/3)"},
+                {"sudo", "", "/dev/pts/3", "(sudo, on pts/3)"},
+                {"gdm-password", "", ":0", "(gdm-password, on :0)"},
+                {"cron", "", "", "(cron)"},
+                {"", "", "", "(unknown service)"},
+                {"", "192.0.2.7", "pts/3", "(unknown service, from 192.0.2.7)"},
+                /* Nothing in it may begin a line of its own or steer the terminal. */
+                {"su\nCode ABCD", "", "\x1b[2Jpts/3\r", "(su?Code ABCD, on ?[2Jpts/3?)"},
+                {"sshd", "h\xc2\x9b\xe2\x80\xaest", "ssh", "(sshd, from h?????st)"},
+        };
+        char host[HOST_NAME_MAX + 1] = "";
 
-        assert(says(challenge, " as alice (sshd)\n"));
-        challenge.tty = "/dev/pts/3";
-        assert(says(challenge, " as alice (sshd, on pts/3)\n"));
-        challenge.rhost = "192.0.2.7";
-        assert(says(challenge, " as alice (sshd, from 192.0.2.7)\n"));
-        challenge.service = "";
-        assert(says(challenge, " as alice (unknown service, from 192.0.2.7)\n"));
+        assert(gethostname(host, sizeof(host)) == 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *text = NULL, *title = NULL;
+                Challenge challenge = usual;
+
+                challenge.service = cases[i].service;
+                challenge.rhost = cases[i].rhost;
+                challenge.tty = cases[i].tty;
+                assert(challenge_text(&challenge, &text) == 0);
+                assert(asprintf(&title, "Log in to %s as alice %s\n\n", host, cases[i].expected) >
+                       0);
+                assert(strncmp(text, title, strlen(title)) == 0);
+        }
+}
+
+static void check_long_title(void) {
+        static char large[5000];
+        Challenge challenge = usual;
+        _cleanup_free_ char *text = NULL;
+
+        memset(large, 'x', sizeof(large) - 1);
+        challenge.service = challenge.rhost = large;
+        assert(challenge_text(&challenge, &text) == 0 && strlen(text) < 1000);
 }
 
 static void check_qr(void) {
@@ -95,6 +130,7 @@ int main(void) {
         check_time(60 * USEC_PER_SEC, "1 min");
         check_time(600 * USEC_PER_SEC, "10 min");
         check_title();
+        check_long_title();
         check_qr();
         check_limits();
         return 0;

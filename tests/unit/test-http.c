@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "gateway/user-agent.h"
 #include "raw-server.h"
 
 #define TEXT(status, headers, body) "HTTP/1.1 " status "\r\n" headers "\r\n" body
@@ -194,7 +195,7 @@ static Result get(const char *path) {
 }
 
 static void test_get(void) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *agent = NULL, *line = NULL;
         Result result = get("/ok");
 
         assert(result.error == HTTP_OK && result.response.status == 200);
@@ -205,7 +206,8 @@ static void test_get(void) {
         text = raw_server_last_request(server);
         assert(strncmp(text, "GET /ok HTTP/1.1\r\n", 18) == 0);
         assert(strstr(text, "\r\nAccept: application/json\r\n"));
-        assert(strstr(text, "\r\nUser-Agent: " PACKAGE_NAME "/" PACKAGE_VERSION "\r\n"));
+        assert(user_agent_of_this_host(&agent) == 0);
+        assert(asprintf(&line, "\r\nUser-Agent: %s\r\n", agent) > 0 && strstr(text, line));
         assert(!strcasestr(text, "Accept-Encoding") && !strcasestr(text, "Authorization"));
         assert(!strcasestr(text, "Cookie"));
 }
