@@ -32,6 +32,7 @@ typedef struct Script {
         int flags;
         bool started;
         bool in_thread;
+        bool hostile; /* what the script says of the host is true already */
         HostState before;
 } Script;
 
@@ -96,7 +97,7 @@ static void set_person(Script *s, char *rest) {
 static void set_host(Script *s, char *rest) {
         if (streq(rest, "thread"))
                 s->in_thread = true;
-        else
+        else if (!s->hostile)
                 host_set(rest);
 }
 
@@ -264,8 +265,10 @@ static void script_end(Script *s) {
         (void)rmdir(s->directory);
 }
 
-void script_run(const char *path) {
+void script_run(const char *path, bool hostile) {
+        static const char *const hosts[] = {"closed-stdio", "sigchld-ignored", "threads"};
         Script s = {.directory = "/tmp/oidc-pam.XXXXXX",
+                    .hostile = hostile,
                     .system.label = "system",
                     .user.label = "user"};
         FILE *file = fopen(path, "re");
@@ -273,6 +276,8 @@ void script_run(const char *path) {
         size_t size = 0;
 
         assert(file && mkdtemp(s.directory));
+        for (size_t i = 0; hostile && i < ELEMENTSOF(hosts); i++)
+                host_set(hosts[i]);
         s.pamh = fakepam_new();
         set_person(&s, (char[]){"replies"});
         while (getline(&line, &size, file) > 0 && strncmp(line, "---", 3) != 0) {

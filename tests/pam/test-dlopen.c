@@ -7,14 +7,20 @@
 #include <assert.h>
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <link.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 
+#include <security/pam_appl.h>
+
 #include "common/macro.h"
+#include "tests/pam/host.h"
 
 #define MODULE "pam/.libs/pam_oidc_keyring.so"
 #define N_ROUNDS 1000
+#define N_FIRST 20 /* rounds after which nothing is new any more */
 
 static const ElfW(Dyn) * dynamic_next(const ElfW(Dyn) * d, ElfW(Sxword) tag) {
         for (; d->d_tag != DT_NULL; d++)
@@ -87,19 +93,98 @@ static void *module_open(void) {
         return module;
 }
 
-int main(void) {
+static size_t count_mappings(void) {
+        FILE *maps = fopen("/proc/self/maps", "re");
+        size_t n = 0;
+
+        assert(maps);
+        for (int c; (c = fgetc(maps)) != EOF;)
+                n += c == '\n';
+        (void)fclose(maps);
+        return n;
+}
+
+static size_t heap_in_use(void) {
+#ifndef __SANITIZE_ADDRESS__
+        return mallinfo2().uordblks + mallinfo2().hblkhd;
+#else
+        return 0;
+#endif
+}
+
+/* A service whose every phase is the module and nothing else. */
+static void write_service(const char *folder) {
+        static const char *const phases[] = {"auth", "account", "session", "password"};
+        _cleanup_free_ char *path = NULL, *module = realpath(MODULE, NULL);
+        FILE *file;
+
+        assert(module && asprintf(&path, "%s/walls", folder) >= 0);
+        file = fopen(path, "we");
+        assert(file);
+        for (size_t i = 0; i < ELEMENTSOF(phases); i++)
+                assert(fprintf(file, "%s required %s\n", phases[i], module) > 0);
+        assert(fclose(file) == 0);
+}
+
+/* A transaction, with all that libpam loads for it and unloads after it. The user is root, whom the
+ * module leaves alone, so that nobody is asked; PAM_IGNORE alone lets nobody in. */
+static void transact(const char *folder, const struct pam_conv *conv) {
+        pam_handle_t *pamh = NULL;
+
+        assert(pam_start_confdir("walls", "root", conv, folder, &pamh) == PAM_SUCCESS);
+        assert(pam_acct_mgmt(pamh, PAM_SILENT) == PAM_PERM_DENIED);
+        assert(pam_setcred(pamh, PAM_ESTABLISH_CRED) == PAM_SUCCESS);
+        assert(pam_open_session(pamh, 0) == PAM_PERM_DENIED);
+        assert(pam_close_session(pamh, 0) == PAM_PERM_DENIED); /* as the opening */
+        assert(pam_chauthtok(pamh, 0) != PAM_SUCCESS);
+        assert(pam_end(pamh, PAM_SUCCESS) == PAM_SUCCESS);
+}
+
+static void check_rounds(void) {
+        char folder[] = "/tmp/oidc-pam.XXXXXX", file[PATH_MAX];
+        size_t mappings = 0, heap = 0;
+        HostState host = {0};
+        Person person;
+
+        person_set(&person, "replies");
+        assert(mkdtemp(folder));
+        write_service(folder);
+        for (int i = 0; i < N_ROUNDS; i++) {
+                if (i == N_FIRST) {
+                        host = host_state();
+                        mappings = count_mappings();
+                        heap = heap_in_use();
+                }
+                transact(folder, person_conv(&person));
+                assert(dlclose(module_open()) == 0);
+        }
+        host_check(&host);
+        assert(count_mappings() == mappings);
+        assert(heap_in_use() == heap);
+        printf("%d loads: %zu mappings and %zu bytes of heap as after the first %d\n", 2 * N_ROUNDS,
+               mappings, heap, 2 * N_FIRST);
+        (void)snprintf(file, sizeof(file), "%s/walls", folder);
+        assert(unlink(file) == 0 && rmdir(folder) == 0);
+}
+
+int main(int argc, char **argv) {
+        HostState before;
         void *module;
+
+        (void)argc;
 
         if (access(MODULE, R_OK) < 0)
                 return 77; /* a build without shared objects */
 
+        host_without_allocator_cache(argv);
+        before = host_state();
         module = module_open();
+        host_check(&before); /* loading does nothing */
         check_symbols(module);
         check_flags(module);
         check_needed(module);
         assert(dlclose(module) == 0);
-        for (int i = 0; i < N_ROUNDS; i++)
-                assert(dlclose(module_open()) == 0);
+        check_rounds();
         /* NODELETE: what libsystemd may hold of it stays valid. */
         assert(dlopen("./" MODULE, RTLD_NOW | RTLD_NOLOAD));
         return 0;

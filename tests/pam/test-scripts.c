@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* Runs every script in tests/pam/scripts (or those named), each in a process of its own, and
- * compares what happened with what it says. */
+ * compares what happened with what it says: once in a host as it should be, and once in one that
+ * ignores SIGCHLD, runs threads, and has no descriptors 0 to 2. */
 
 #undef NDEBUG
 #include <assert.h>
@@ -52,7 +53,7 @@ static char *read_expected(const char *path) {
         return expected;
 }
 
-static int run(const char *path) {
+static int run_in(const char *path, bool hostile) {
         int fd = transcript_new(), status, same;
         char *expected = read_expected(path), *actual;
         pid_t pid = fork();
@@ -62,13 +63,13 @@ static int run(const char *path) {
                 free(expected);
                 alarm(60); /* a hang is a failure */
                 transcript_open(fd);
-                script_run(path);
+                script_run(path, hostile);
                 exit(0);
         }
         assert(waitpid(pid, &status, 0) == pid);
         actual = read_all(fd);
         same = streq(expected, actual) && status == 0;
-        printf("%s: %s\n", path, same ? "ok" : "FAILED");
+        printf("%s%s: %s\n", path, hostile ? ", hostile host" : "", same ? "ok" : "FAILED");
         if (!same)
                 printf("status %d; instead of what it says this happened:\n%s", status, actual);
         fflush(stdout);
@@ -76,6 +77,10 @@ static int run(const char *path) {
         free(actual);
         close(fd);
         return same ? 0 : 1;
+}
+
+static int run(const char *path) {
+        return run_in(path, false) + run_in(path, true);
 }
 
 int main(int argc, char **argv) {
@@ -93,7 +98,7 @@ int main(int argc, char **argv) {
         assert(glob(pattern, 0, NULL, &found) == 0);
         for (size_t i = 0; i < found.gl_pathc; i++)
                 failed += run(found.gl_pathv[i]);
-        printf("%zu scripts, %d failed\n", found.gl_pathc, failed);
+        printf("%zu scripts, each in two hosts, %d failed\n", found.gl_pathc, failed);
         globfree(&found);
         free(pattern);
         return failed > 0;
