@@ -98,6 +98,12 @@ bool jwks_algorithm_is_known(const char *alg) {
         return algorithm_find(alg) != NULL;
 }
 
+/* Why OpenSSL did not do it, with errno 0 before: its own error often says no more than where it
+ * was. That there was no memory tells nothing about the bytes. */
+static int crypto_problem(void) {
+        return errno == ENOMEM ? -ENOMEM : -EBADMSG;
+}
+
 static int member_bytes(json_object *jwk, const char *name, Secret **ret) {
         const char *text;
         int r;
@@ -114,8 +120,9 @@ static int pkey_from_params(const char *type, OSSL_PARAM_BLD *builder, EVP_PKEY 
 
         if (!params || !ctx || EVP_PKEY_fromdata_init(ctx) <= 0)
                 return -ENOMEM;
+        errno = 0;
         /* For EC this also checks that the point lies on the curve. */
-        return EVP_PKEY_fromdata(ctx, ret, EVP_PKEY_PUBLIC_KEY, params) > 0 ? 0 : -EBADMSG;
+        return EVP_PKEY_fromdata(ctx, ret, EVP_PKEY_PUBLIC_KEY, params) > 0 ? 0 : crypto_problem();
 }
 
 static int key_read_rsa(json_object *jwk, Key *key) {
@@ -198,9 +205,10 @@ static int key_read_okp(json_object *jwk, Key *key) {
         if (r < 0)
                 return r;
         key->type = KEY_ED25519;
+        errno = 0;
         key->pkey = EVP_PKEY_new_raw_public_key(
                 EVP_PKEY_ED25519, NULL, (const unsigned char *)secret_bytes(x), secret_size(x));
-        return key->pkey ? 0 : -EBADMSG;
+        return key->pkey ? 0 : crypto_problem();
 }
 
 /* RFC 7517 4.2 and 4.3: both are optional, and either can say that this key is for something else.
@@ -347,8 +355,10 @@ static int key_verify(const Key *key, const struct Algorithm *algorithm, const v
             (EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, RSA_PKCS1_PSS_PADDING) <= 0 ||
              EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) <= 0))
                 return -ENOMEM;
-        return EVP_DigestVerify(ctx, signature, signature_size, input, input_size) == 1 ? 0
-                                                                                        : -EBADMSG;
+        errno = 0;
+        if (EVP_DigestVerify(ctx, signature, signature_size, input, input_size) == 1)
+                return 0;
+        return crypto_problem();
 }
 
 static bool key_fits(const Key *key, const struct Algorithm *algorithm, const char *kid) {
