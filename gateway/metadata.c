@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <strings.h>
 
-#include "gateway/http.h"
 #include "gateway/json.h"
 
 #define URL_MAX 2048u
@@ -124,4 +124,22 @@ int metadata_parse(const char *bytes, size_t size, const char *issuer, MetadataF
 
         *ret = TAKE_PTR(metadata);
         return 0;
+}
+
+static bool is_at_issuer(const char *issuer, const char *url) {
+        size_t size = strcspn(issuer, ":") + strlen("://");
+
+        size += strcspn(issuer + size, "/");
+        return strncasecmp(issuer, url, size) == 0 && strchr("/?#", url[size]);
+}
+
+bool metadata_is_outdated(const char *issuer, const char *url, HttpError error,
+                          const HttpResponse *response) {
+        if (!url)
+                return false;
+        if (error == HTTP_OK)
+                return response->status / 100 == 3 || response->status == 404 ||
+                       response->status == 405 || response->status == 410;
+        return error == HTTP_E_UNTRUSTED ||
+               (error == HTTP_E_UNREACHABLE && !is_at_issuer(issuer, url));
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "common/macro.h"
+#include "gateway/http.h"
 
 typedef struct Metadata {
         char *device_authorization_endpoint;
@@ -39,5 +40,11 @@ typedef enum MetadataFlags {
 /* 0, a MetadataError, or -ENOMEM. */
 int metadata_parse(const char *bytes, size_t size, const char *issuer, MetadataFlags flags,
                    Metadata **ret);
+/* Whether what came of a request to @url, an endpoint of @issuer's (NULL: never), says that the
+ * document has it wrong: it is not there, or another host that cannot be reached. Where the
+ * issuer's own host cannot be, the network is to blame. @response as for a HttpCallback. */
+bool metadata_is_outdated(const char *issuer, const char *url, HttpError error,
+                          const HttpResponse *response);
+
 Metadata *metadata_free(Metadata *metadata);
 DEFINE_CLEANUP(Metadata, metadata_free);

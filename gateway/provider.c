@@ -225,9 +225,25 @@ static void provider_note_retry_after(Provider *provider, ProviderEndpoint endpo
         provider->busy_until_usec[endpoint] = clock_boottime_usec() + usec;
 }
 
+static const char *endpoint_url(const Metadata *metadata, ProviderEndpoint endpoint) {
+        if (!metadata)
+                return NULL;
+        return (const char *[_PROVIDER_ENDPOINT_MAX]){
+                [PROVIDER_DOCUMENTS] = metadata->jwks_uri,
+                [PROVIDER_DEVICE_AUTHORIZATION] = metadata->device_authorization_endpoint,
+                [PROVIDER_TOKEN] = metadata->token_endpoint,
+                [PROVIDER_REVOCATION] = metadata->revocation_endpoint,
+        }[endpoint];
+}
+
 /* What every answer tells beside what it was asked for. */
 static void provider_note_answer(Provider *provider, ProviderEndpoint endpoint, HttpError error,
                                  const HttpResponse *response, const char *detail) {
+        const char *url = endpoint_url(provider->metadata, endpoint);
+
+        /* An address that its document has wrong is looked up again before the next request. */
+        if (metadata_is_outdated(provider->config->issuer, url, error, response))
+                provider->metadata_until_usec = 0;
         if (error != HTTP_OK) {
                 provider_trouble(provider, "a request failed", detail);
                 return;
@@ -409,7 +425,7 @@ int provider_fetch_metadata(Provider *provider, ProviderReady ready, void *userd
 /* The keys. */
 
 static int keys_take(Provider *provider, const HttpResponse *response) {
-        Jwks *keys = NULL;
+        _cleanup_(jwks_freep) Jwks *keys = NULL;
         int r;
 
         if (response->status != 200) {
@@ -418,14 +434,15 @@ static int keys_take(Provider *provider, const HttpResponse *response) {
                                                                           : OUTCOME_PROVIDER_ANSWER;
         }
         r = jwks_parse(secret_bytes(response->body), secret_size(response->body), &keys);
-        if (r == -EBADMSG) {
-                provider_trouble(provider, "its keys (jwks_uri) are malformed", NULL);
+        /* A set without a usable key must not take the place of a good one. */
+        if (r == -EBADMSG || (r == 0 && jwks_size(keys) == 0)) {
+                provider_trouble(provider, "its keys (jwks_uri) cannot be used", NULL);
                 return OUTCOME_PROVIDER_ANSWER;
         }
         if (r < 0)
                 return r;
         jwks_free(provider->keys);
-        provider->keys = keys;
+        provider->keys = TAKE_PTR(keys);
         return 0;
 }
 
@@ -478,21 +495,6 @@ bool provider_may_renew_keys(const Provider *provider) {
 }
 
 /* Requests of the client itself. */
-
-static const char *endpoint_url(const Metadata *metadata, ProviderEndpoint endpoint) {
-        if (!metadata)
-                return NULL;
-        switch (endpoint) {
-        case PROVIDER_DEVICE_AUTHORIZATION:
-                return metadata->device_authorization_endpoint;
-        case PROVIDER_TOKEN:
-                return metadata->token_endpoint;
-        case PROVIDER_REVOCATION:
-                return metadata->revocation_endpoint;
-        default:
-                return NULL;
-        }
-}
 
 static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
                       void *userdata);

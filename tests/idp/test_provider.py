@@ -5,9 +5,11 @@ import base64
 
 import http.client
 import http.cookiejar
+import gzip
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import threading
@@ -19,6 +21,7 @@ import urllib.request
 import pytest
 
 import jws
+from bad_answers import bad_answers
 from jws import claims, header
 from provider import AdminError, Provider
 
@@ -458,6 +461,50 @@ def test_bad_answers(idp, client, kind):
 def test_huge(idp, client):
     idp.fault("jwks", "huge", bytes=8 << 20)
     assert len(client.get("/jwks")[1]["access_token"]) == 8 << 20
+
+
+def raw_answer(idp, timeout=10):
+    """All that comes after a request, until the connection closes."""
+    context = ssl.create_default_context(cafile=idp.ca_file)
+    with socket.create_connection(("localhost", idp.port), timeout) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as connection:
+            connection.sendall(b"GET /jwks HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_raw(idp):
+    idp.fault("jwks", "raw", body="\xff\0no HTTP", encoding="latin1", repeat=3)
+    assert raw_answer(idp) == b"\xff\0no HTTP" * 3
+    idp.fault("jwks", "raw", body="HTTP/1.1 100 Continue\r\n\r\n", open=True)
+    with pytest.raises(TimeoutError):
+        raw_answer(idp, 0.5)
+
+
+def test_gzip(idp):
+    idp.fault("jwks", "gzip", bytes=8 << 20)
+    idp.fault("jwks", "status", status=200, body="{}\xe9", encoding="latin1")
+    request = urllib.request.Request(idp.issuer + "/jwks")
+    context = ssl.create_default_context(cafile=idp.ca_file)
+    with urllib.request.urlopen(request, context=context) as answer:
+        packed = answer.read()
+        assert answer.headers["content-encoding"] == "gzip"
+    assert len(packed) < 1 << 16 and gzip.decompress(packed) == b" " * (8 << 20)
+    with urllib.request.urlopen(request, context=context) as answer:
+        assert answer.read() == b"{}\xe9"
+
+
+def test_fault_for_one_query(idp, client):
+    idp.fault("jwks", "status", -1, query="case=1")
+    assert client.get("/jwks?case=1")[0] == 503 and client.get("/jwks?case=1")[0] == 503
+    assert client.get("/jwks?case=11")[0] == 200 and client.get("/jwks")[0] == 200
+
+
+def test_table_of_bad_answers(idp):
+    """Each of them is something that the provider knows how to do."""
+    table = bad_answers(idp.issuer, "127.0.0.1:1")
+    for answer in table:
+        answer.strike(idp, answer.endpoints[0])
+    assert len(idp.faults()) == len(table)
 
 
 def test_slow_delay_redirect_tamper(idp, client):

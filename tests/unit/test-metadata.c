@@ -122,7 +122,42 @@ static void test_refusals(void) {
         }
 }
 
+static void test_outdated(void) {
+        static const struct {
+                bool expected;
+                const char *url;
+                HttpError error;
+                long status;
+        } cases[] = {
+                {false, ISSUER "/token", HTTP_OK, 200},
+                {false, ISSUER "/token", HTTP_OK, 400},
+                {false, ISSUER "/token", HTTP_OK, 503},
+                {false, ISSUER "/token", HTTP_E_UNREACHABLE, 0},
+                {false, "HTTPS://ID.example.com?x", HTTP_E_UNREACHABLE, 0},
+                {false, ISSUER "/token", HTTP_E_LOST, 0},
+                {false, "https://elsewhere.example/token", HTTP_E_LOST, 0},
+                {false, NULL, HTTP_E_UNTRUSTED, 0},
+                {true, ISSUER "/token", HTTP_OK, 404},
+                {true, ISSUER "/token", HTTP_OK, 405},
+                {true, ISSUER "/token", HTTP_OK, 410},
+                {true, ISSUER "/token", HTTP_OK, 308},
+                {true, ISSUER "/token", HTTP_E_UNTRUSTED, 0},
+                {true, "https://elsewhere.example/token", HTTP_E_UNREACHABLE, 0},
+                {true, "https://id.example.com.evil/token", HTTP_E_UNREACHABLE, 0},
+                {true, "https://id.example.com:8443/token", HTTP_E_UNREACHABLE, 0},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const HttpResponse response = {.status = cases[i].status};
+
+                assert(metadata_is_outdated(ISSUER "/tenant", cases[i].url, cases[i].error,
+                                            cases[i].error == HTTP_OK ? &response : NULL) ==
+                       cases[i].expected);
+        }
+}
+
 int main(void) {
+        test_outdated();
         test_urls();
         test_good();
         test_aliases();

@@ -258,10 +258,16 @@ static void test_times_by_the_providers_clock(void) {
         }
 }
 
+/* a set in which the provider's key is not (yet): that of RFC 7515 A.3 */
+#define OTHER_KEYS                                               \
+        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","          \
+        "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"," \
+        "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}"
+
 /* Keys that cannot be had at the moment do not cost the rotated token. */
 static void test_keys_out_of_reach(void) {
         setup(NULL);
-        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = "{\"keys\":[]}"});
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = OTHER_KEYS});
         fake_provider_say(FAKE_JWKS, (FakeAnswer){.error = HTTP_E_UNREACHABLE});
         fake_provider_grant(USER, "r2");
         assert(refresh(UID, "r1", 0).result ==
@@ -278,7 +284,7 @@ static void test_keys_out_of_reach(void) {
 
         /* A gateway that ends does not take away what the daemon may still live on. */
         setup(NULL);
-        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = "{\"keys\":[]}"});
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = OTHER_KEYS});
         fake_provider_grant(USER, "r2");
         assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
         refreshes_stop(refreshes);

@@ -47,7 +47,7 @@ function routes(parts) {
     'GET /faults': () => faults,
     'POST /faults': (body) => {
       for (const fault of [body].flat()) faults.add(fault);
-      return faults;
+      return done;
     },
     'DELETE /faults': () => faults.clear() ?? done,
 

@@ -6,6 +6,7 @@
 // what was asked, and only the answer suffers). Each kind has its usual side; `process` overrides.
 
 import crypto from 'node:crypto';
+import zlib from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
 
 import { ENDPOINTS } from './counters.mjs';
@@ -17,17 +18,23 @@ const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
-const text = (body) => (typeof body === 'string' ? body : JSON.stringify(body));
+// A string goes out as UTF-8, or byte by byte with the encoding 'latin1'.
+const bytes = (body, encoding) => Buffer.from(typeof body === 'string' ? body : JSON.stringify(body), encoding);
 
 /** Kinds that replace the answer as a whole: fault -> answer. */
 const REPLACE = {
-  status: ({ status = 503, body = 'Service Unavailable\n', headers = {} }) => ({
-    status, headers: { 'content-type': typeof body === 'string' ? 'text/plain' : JSON_TYPE['content-type'], ...headers }, body: text(body),
+  status: ({ status = 503, body = 'Service Unavailable\n', headers = {}, encoding }) => ({
+    status,
+    headers: { 'content-type': typeof body === 'string' ? 'text/plain' : JSON_TYPE['content-type'], ...headers },
+    body: bytes(body, encoding),
   }),
   json_error: ({ status = 400, error = 'server_error', error_description: description, body = {}, headers = {} }) => ({
     status, headers: { ...JSON_TYPE, ...headers }, body: JSON.stringify({ error, error_description: description, ...body }),
   }),
-  garbage: ({ status = 200, bytes = 256 }) => ({ status, headers: JSON_TYPE, body: crypto.randomBytes(bytes) }),
+  garbage: ({ status = 200, bytes: size = 256 }) => ({ status, headers: JSON_TYPE, body: crypto.randomBytes(size) }),
+  gzip: ({ status = 200, bytes: size = 64 << 20 }) => ({
+    status, headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: zlib.gzipSync(Buffer.alloc(size, 0x20)),
+  }),
   html: ({ status = 200, body = '<!DOCTYPE html><html><body><h1>Please log in to the network</h1></body></html>' }) => ({
     status, headers: { 'content-type': 'text/html; charset=utf-8' }, body,
   }),
@@ -38,9 +45,9 @@ const REPLACE = {
   deep: ({ status = 200, depth = 100000 }) => ({
     status, headers: JSON_TYPE, body: `{"access_token":${'['.repeat(depth)}${']'.repeat(depth)}}`,
   }),
-  headers: ({ status = 200, bytes = 1 << 20 }) => ({
+  headers: ({ status = 200, bytes: size = 1 << 20 }) => ({
     status,
-    headers: { ...JSON_TYPE, ...Object.fromEntries(Array.from({ length: bytes >> 10 }, (_, i) => [`x-padding-${i}`, 'x'.repeat(1000)])) },
+    headers: { ...JSON_TYPE, ...Object.fromEntries(Array.from({ length: size >> 10 }, (_, i) => [`x-padding-${i}`, 'x'.repeat(1000)])) },
     body: '{}',
   }),
 };
@@ -51,8 +58,10 @@ const WIRE = {
   cut: (_, res) => res.socket.destroy(),
   cut_after: (_, res) => res.socket.destroy(),
   reset: (_, res) => (res.socket.resetAndDestroy ? res.socket.resetAndDestroy() : res.socket.destroy()),
-  raw({ body = 'not HTTP at all\r\n\r\n' }, res) {
-    res.socket.end(body);
+  raw({ body = 'not HTTP at all\r\n\r\n', encoding, repeat = 1, open = false }, res) {
+    const answer = Buffer.concat(Array.from({ length: repeat }, () => bytes(body, encoding)));
+    res.socket.write(answer);
+    if (!open) res.socket.destroySoon(); // and hears nothing more, either
   },
   truncated(_, res, answer) {
     const body = Buffer.from(answer.body);
@@ -68,12 +77,12 @@ const WIRE = {
     }
     res.end();
   },
-  async huge({ status = 200, bytes = 64 << 20 }, res) {
+  async huge({ status = 200, bytes: size = 64 << 20 }, res) {
     const block = 'x'.repeat(1 << 16);
     res.writeHead(status, JSON_TYPE);
     await pipeline(function* flood() {
       yield '{"access_token":"';
-      for (let sent = 0; sent < bytes; sent += block.length) yield block;
+      for (let sent = 0; sent < size; sent += block.length) yield block;
       yield '"}';
     }, res).catch(() => {});
   },
@@ -121,10 +130,12 @@ export class Faults {
   }
 
   /** The fault that strikes this request, if one does; uses up one of its strikes. */
-  take({ endpoint, client_id: client, login }) {
+  take({
+    endpoint, client_id: client, login, query,
+  }) {
     const fits = (f) => f.count !== 0
       && (f.endpoint === '*' || f.endpoint === endpoint || (f.endpoint === 'token' && endpoint.startsWith('token_')))
-      && (f.client_id ?? client) === client && (f.login ?? login) === login;
+      && (f.client_id ?? client) === client && (f.login ?? login) === login && (f.query ?? query) === query;
     const fault = this.#active.find(fits);
     if (!fault) return undefined;
     if (fault.skip > 0) {

@@ -104,6 +104,7 @@ export class Front {
       connection,
       client_id: clientId(req, form),
       login: this.#login(name, form),
+      query: req.url.split('?')[1],
       user_agent: req.headers['user-agent'],
       authorization: req.headers.authorization?.split(' ')[0],
       assertion: assertionOf(form),

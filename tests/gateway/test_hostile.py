@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Bad answers where no machine is needed: to refresh and revocation all of the table, and documents that are wrong for
+a while. The other endpoints are in tests/system/test_hostile.py."""
+
+from __future__ import annotations
+
+import pytest
+from bad_answers import bad_answers, of
+from conftest import USER
+from gateway import Gateway, GatewayError
+
+# so many, and as many good ones between, may one caller ask for at once
+CHUNK = 24
+REFUSALS = {"ProviderAnswer", "ProviderUnreachable", "ProviderBusy", "ClientRefused", "LoginRequired", "IdTokenInvalid"}
+
+
+@pytest.fixture
+def gateway(build, idp):
+    with Gateway(build, idp) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def root(gateway):
+    return gateway.caller()
+
+
+def grants(root, idp, n):
+    """So many whole logins at once, from as many hosts; the tags of their descriptors."""
+    logins = [root.begin(USER, rhost=f"192.0.2.{number}") for number in range(n)]
+    for login in logins:
+        idp.approve(login["code"], USER)
+    for verdict in [root.start("AwaitLogin", "s", login["id"]) for login in logins]:
+        root.finish(verdict)
+    tags = [root.start("ClaimGrant", "ss", login["id"], USER) for login in logins]
+    for tag in tags:
+        root.finish(tag)
+    return tags
+
+
+def refusal(root, answer, endpoint, method, tag):
+    """What is wrong with the answer to a call that the fault strikes; None: nothing."""
+    try:
+        root.call(method, "h", tag)
+    except GatewayError as error:
+        if error.name in REFUSALS and error.message.isprintable():
+            return None
+        return f"{answer.name}: {error}"
+    return None if endpoint in answer.harmless else f"{answer.name} was taken"
+
+
+@pytest.mark.parametrize("endpoint, method", [("token_refresh", "Refresh"), ("revocation", "Revoke")])
+def test_answers_about_tokens(build, idp, capsys, endpoint, method):
+    """Each grant meets one bad answer; a refresh works again after it."""
+    answers, failures = of(bad_answers(idp.issuer, "127.0.0.1:1"), endpoint), []
+    for first in range(0, len(answers), CHUNK):
+        chunk = answers[first:first + CHUNK]
+        idp.call("POST", "/reset")
+        idp.config(interval=1, grace=600)
+        with Gateway(build, idp) as gateway:
+            root = gateway.caller()
+            for answer, tag in zip(chunk, grants(root, idp, len(chunk))):
+                answer.strike(idp, endpoint)
+                failures.append(refusal(root, answer, endpoint, method, tag))
+                idp.clear_faults()
+                if method == "Refresh":
+                    root.call("Refresh", "h", tag)
+            assert gateway.process.poll() is None
+    with capsys.disabled():
+        print(f"\nbad answers: {len(failures)} tried, {failures.count(None)} survived")
+    assert not [failure for failure in failures if failure]
+
+
+@pytest.mark.parametrize("place", ["{issuer}/nowhere", "https://127.0.0.1:1/nowhere"])
+@pytest.mark.parametrize("member", ["device_authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_document_that_is_wrong_for_a_while(gateway, root, idp, member, place):
+    """A document with a wrong address is not kept for a day."""
+    idp.config(device_code_ttl=10)
+    idp.fault("discovery", "tamper", patch={member: place.format(issuer=idp.issuer)})
+    with pytest.raises(GatewayError) as error:
+        root.log_in(idp, USER)
+    assert error.value.name in ("ProviderAnswer", "ProviderUnreachable", "ClientRefused", "CodeExpired")
+    root.log_in(idp, USER)
+
+
+@pytest.mark.parametrize("keys", [[], [{}], [{"kty": "oct", "k": "AA"}]])
+def test_keys_that_are_none(gateway, root, idp, keys):
+    """They neither let anybody in nor are kept, and do not take the place of good ones."""
+    idp.fault("jwks", "tamper", count=2, patch={"keys": keys})
+    with pytest.raises(GatewayError) as error:
+        root.log_in(idp, USER)
+    assert error.value.name == "ProviderAnswer"
+    root.log_in(idp, USER)
