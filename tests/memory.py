@@ -11,7 +11,7 @@ from typing import Any, Iterable, Iterator
 # Enough of a token to be sure that it is this one, little enough to find what was overwritten in part.
 FRAGMENT = 16
 BLOCK = 1 << 22
-MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (r\S+) \S+ \S+ \S+ *(.*)")
+MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 # Pages of the kernel's own.
 UNREADABLE = ("[vvar]", "[vvar_vclock]", "[vsyscall]")
 
@@ -21,6 +21,7 @@ class Found:
     kind: str
     endpoint: str
     mapping: str
+    guarded: bool
     around: str
 
     def __str__(self) -> str:
@@ -48,21 +49,34 @@ def needles(secrets: Iterable[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:
     return {fragment: secret for fragment, secret in result.items() if fragment not in common}
 
 
-def mappings(pid: int) -> Iterator[tuple[str, int, int]]:
-    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+@dataclass
+class Mapping:
+    name: str
+    begin: int
+    end: int
+    guarded: bool = False  # kept out of swap, of core dumps and of children
+
+
+def mappings(pid: int) -> Iterator[Mapping]:
+    mapping = None
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         match = MAPPING.fullmatch(line)
-        if match and match[4] not in UNREADABLE:
-            yield match[4] or "anonymous memory", int(match[1], 16), int(match[2], 16)
+        if match:
+            mapping = Mapping(match[4] or "anonymous memory", int(match[1], 16), int(match[2], 16))
+        elif line.startswith("VmFlags:") and mapping is not None:
+            mapping.guarded = {"lo", "dd", "wf"} <= set(line.split())
+            if mapping.name not in UNREADABLE and "rd" in line.split():
+                yield mapping
 
 
-def blocks(pid: int) -> Iterator[tuple[str, bytes]]:
+def blocks(pid: int) -> Iterator[tuple[Mapping, bytes]]:
     """All that can be read, in blocks that overlap by a fragment."""
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for name, begin, end in mappings(pid):
-            for place in range(begin, end, BLOCK):
+        for mapping in mappings(pid):
+            for place in range(mapping.begin, mapping.end, BLOCK):
                 memory.seek(place)
                 try:
-                    yield name, memory.read(min(BLOCK + FRAGMENT, end - place))
+                    yield mapping, memory.read(min(BLOCK + FRAGMENT, mapping.end - place))
                 except OSError:  # gone since, or a file that is shorter than its mapping
                     continue
 
@@ -72,12 +86,12 @@ def search(pid: int, secrets: Iterable[dict[str, Any]]) -> list[Found]:
     assert wanted
     pattern = re.compile(b"|".join(map(re.escape, wanted)))
     result, size = [], 0
-    for name, block in blocks(pid):
+    for mapping, block in blocks(pid):
         size += len(block)
         for match in pattern.finditer(block):
             secret = wanted[match[0]]
             around = block[max(0, match.start() - 40):match.end() + 24]
-            result.append(Found(secret["kind"], secret["endpoint"], name, repr(around)))
+            result.append(Found(secret["kind"], secret["endpoint"], mapping.name, mapping.guarded, repr(around)))
     assert size > 1 << 20, "the memory of a process is larger than that"
     return result
 

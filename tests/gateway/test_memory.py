@@ -68,7 +68,9 @@ def test_refreshed(gateway, root, idp):
         following = root.start("Refresh", "h", tag)
         root.finish(following)
         tag = following
-    assert kinds(found(gateway, idp)) == {"access_token", "refresh_token"}
+    kept = found(gateway, idp)
+    assert kinds(kept) == {"access_token", "refresh_token"}
+    assert all(one.guarded for one in kept), "in no swap, core dump or child"
     root.call("Revoke", "h", tag)
     is_clean(gateway, idp)
 

@@ -9,7 +9,8 @@ from typing import Iterator
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "idp"))
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "idp")]
 
 from host import Host  # noqa: E402
 from image import SUITES  # noqa: E402

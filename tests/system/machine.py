@@ -193,7 +193,7 @@ class Machine:
     def _nspawn_command(self) -> list[str]:
         return [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}", "--boot",
                 f"--machine={self.name}", f"--hostname={HOSTNAME}", "--register=no", "--keep-unit",
-                "--settings=no", "--system-call-filter=@keyring", "--notify-ready=yes", "--console=pipe",
+                "--settings=no", "--system-call-filter=@keyring @memlock", "--notify-ready=yes", "--console=pipe",
                 "--link-journal=no", "--resolv-conf=replace-host", "--timezone=off"]
 
     def _nspawn_environment(self) -> dict[str, str]:
