@@ -8,7 +8,7 @@ from typing import BinaryIO, Callable
 
 
 class Output:
-    """Of one program after the other; `text` is all of it so far."""
+    """Of one program after the other; `text` is what has been read of it so far."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -27,6 +27,9 @@ class Output:
                 self._changed.notify_all()
         stream.close()
 
+    def __str__(self) -> str:
+        return self.text
+
     @property
     def text(self) -> str:
         return "".join(self._lines)
@@ -36,5 +39,7 @@ class Output:
         with self._changed:
             assert self._changed.wait_for(condition, timeout), self.text
 
-    def wait(self, text: str, timeout: float = 15) -> None:
+    def wait(self, text: str, timeout: float = 15) -> str:
+        """Until a line with this text has come, which is the answer."""
         self.wait_until(lambda: text in self.text, timeout)
+        return next(line for line in self._lines if text in line)
