@@ -527,7 +527,8 @@ static int request_send(ProviderRequest *request) {
                 .ca_file = provider->config->ca_file,
                 .proxy = provider->config->proxy,
                 .allow_loopback_http = provider->config->allow_loopback_http,
-                .once = provider->config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT,
+                .once = request->endpoint == PROVIDER_TOKEN ||
+                        provider->config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT,
                 .timeout_usec = request->timeout_usec,
         };
         if (provider->config->client_auth == CLIENT_AUTH_TLS) {
@@ -551,7 +552,9 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
         ProviderRequest *request = userdata;
 
         if (error == HTTP_E_STALE) {
-                if (request_send_again(request))
+                /* A device code or a refresh token that is seen twice may end the login: whether to
+                 * risk that is for those to decide who know what is at stake. */
+                if (request->endpoint != PROVIDER_TOKEN && request_send_again(request))
                         return;
                 error = HTTP_E_LOST;
         }

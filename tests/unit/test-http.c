@@ -291,6 +291,30 @@ static void test_connection_closed_meanwhile(void) {
         assert(get("/ok").error == HTTP_OK);
 }
 
+/* On a kept connection that ends without an answer curl sends again, unless that could cost more
+ * than the answer. */
+static void test_sent_once(void) {
+        _cleanup_(secret_freep) Secret *form = NULL;
+
+        assert(secret_new_copy("a=1", 3, &form) == 0);
+        for (int once = 0; once < 2; once++) {
+                _cleanup_free_ char *sent = NULL;
+                HttpRequest request;
+                unsigned before;
+
+                assert(get("/ok").error == HTTP_OK);
+                before = raw_server_requests(server);
+                request = request_of("/close");
+                request.form = form;
+                request.once = once;
+                assert(run(event, client, &request).error == (once ? HTTP_E_STALE : HTTP_E_LOST));
+                assert(raw_server_requests(server) - before == (once ? 1 : 2));
+                sent = raw_server_last_request(server);
+                assert(strstr(sent, "Content-Length: 3\r\n") && !strstr(sent, "Expect"));
+                assert(streq(sent + strlen(sent) - 3, "a=1"));
+        }
+}
+
 static void test_redirects_are_not_followed(void) {
         _cleanup_(secret_freep) Secret *form = NULL;
         HttpRequest request = request_of("/redirect-post");
@@ -544,6 +568,7 @@ int main(void) {
         test_statuses();
         test_connection_is_reused();
         test_connection_closed_meanwhile();
+        test_sent_once();
         test_redirects_are_not_followed();
         test_lost();
         test_lost_on_a_kept_connection();
