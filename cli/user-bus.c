@@ -57,6 +57,7 @@ ExitCode user_bus_exit_code(const char *error_name) {
                 {OUTCOME_PROVIDER_UNREACHABLE, EXIT_CODE_NOT_NOW},
                 {OUTCOME_PROVIDER_BUSY, EXIT_CODE_NOT_NOW},
                 {OUTCOME_PROVIDER_ANSWER, EXIT_CODE_NOT_NOW},
+                {OUTCOME_ANSWER_LOST, EXIT_CODE_NOT_NOW},
                 {OUTCOME_NO_KEYRING, EXIT_CODE_NO_KEYRING},
         };
         Outcome outcome = outcome_from_error_name(error_name);

@@ -49,8 +49,8 @@ typedef struct ProviderConfig {
         uint64_t min_uid;     /* at least 1: root cannot be allowed */
         uint64_t max_age_sec; /* since the person authenticated at the provider; 0: any */
         uint64_t refresh_at;
-        uint64_t rotation_grace_sec;
-        bool ignore_case; /* of ASCII letters, in user_claim */
+        uint64_t rotation_grace_sec; /* the provider takes an exchanged token so long; 0: not */
+        bool ignore_case;            /* of ASCII letters, in user_claim */
         bool bind_subject;
         bool userinfo; /* claims that the ID token lacks are asked for at the UserInfo endpoint */
         bool require_offline_access;

@@ -72,6 +72,10 @@ static const struct {
         [OUTCOME_CLOCK_WRONG] = {ERROR_PREFIX "ClockWrong",
                                  "The clock of this host and that of the identity provider differ "
                                  "by more than a minute. The administrator has to set the clock."},
+        [OUTCOME_ANSWER_LOST] =
+                {ERROR_PREFIX "AnswerLost",
+                 "The answer of the identity provider to a renewal was lost on its way. The token "
+                 "is used until shortly before it expires, then the renewal is tried again."},
         [OUTCOME_LOGIN_REQUIRED] = {ERROR_PREFIX "LoginRequired",
                                     "The identity provider has ended this login. Log in again "
                                     "with `oidc-keyring login`."},

@@ -33,6 +33,7 @@ typedef enum Outcome {
         OUTCOME_NO_REFRESH_TOKEN, /* token response without refresh_token while one is required */
         OUTCOME_ID_TOKEN_INVALID, /* the ID token did not verify */
         OUTCOME_CLOCK_WRONG,      /* it did not verify because a clock is wrong */
+        OUTCOME_ANSWER_LOST,      /* a refresh was sent, and what came of it is not known */
         OUTCOME_LOGIN_REQUIRED,   /* invalid_grant and its dialects: the grant is over */
 
         /* this host */

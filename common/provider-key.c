@@ -213,7 +213,7 @@ static const struct ProviderKey {
         {"ca_file", &type_path, FIELD(ca_file), NULL},
         {"proxy", &type_text, FIELD(proxy), NULL},
         {"refresh_at", &type_percent, FIELD(refresh_at), "75"},
-        {"rotation_grace", &type_grace, FIELD(rotation_grace_sec), "60"},
+        {"rotation_grace", &type_grace, FIELD(rotation_grace_sec), "30"},
         {"keep_on_logout", &type_truth, FIELD(keep_on_logout), "no"},
         {"allow_loopback_http", &type_truth, FIELD(allow_loopback_http), "no"},
 };

@@ -167,11 +167,16 @@ static void account_enter_fresh(Account *account) {
 }
 
 static void account_enter_offline(Account *account) {
-        uint64_t delay;
+        uint64_t delay, last_chance = 0;
 
         account->n_failures++;
         delay = schedule_retry_delay(account->retry, account->n_failures,
                                      account->context->random());
+        if (account->retry == RETRY_LOST)
+                last_chance = schedule_last_chance_delay(account->kept.grant->lifetime_usec,
+                                                         kept_grant_remaining(&account->kept));
+        if (delay < last_chance)
+                delay = last_chance;
         account->next_usec = clock_boottime_usec() + delay;
         account_set_timer(account, account->next_usec);
         if (account->n_failures == 1)
@@ -218,6 +223,7 @@ static const struct {
         {OUTCOME_PROVIDER_UNREACHABLE, EVENT_FAILED, RETRY_TRANSIENT},
         {OUTCOME_PROVIDER_BUSY, EVENT_FAILED, RETRY_TRANSIENT},
         {OUTCOME_PROVIDER_ANSWER, EVENT_FAILED, RETRY_TRANSIENT},
+        {OUTCOME_ANSWER_LOST, EVENT_FAILED, RETRY_LOST},
 };
 
 static AccountEvent account_judge(int result, Retry *ret_retry) {

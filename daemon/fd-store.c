@@ -2,46 +2,33 @@
 #include "daemon/fd-store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
-#include "common/clock.h"
 #include "common/grant.h"
-#include "common/log.h"
 #include "common/parse.h"
+#include "common/service-store.h"
 
-#define BARRIER_USEC (1 * USEC_PER_SEC)
 #define NAME_PREFIX "grant."
 #define NAME_MAX_SIZE (sizeof(NAME_PREFIX) + ACCOUNT_NAME_MAX + 1 + 20)
-#define MESSAGE_MAX_SIZE (NAME_MAX_SIZE + 64)
+
+static void stored_grant_name(char name[static NAME_MAX_SIZE], const char *account,
+                              uint64_t sequence) {
+        (void)snprintf(name, NAME_MAX_SIZE, NAME_PREFIX "%s.%" PRIu64, account, sequence);
+}
 
 int fd_store_push(const char *account, uint64_t sequence, int fd) {
-        char message[MESSAGE_MAX_SIZE];
-        int r;
+        char name[NAME_MAX_SIZE];
 
-        /* FDPOLL=0: a memfd cannot be polled, and nothing may drop it but us. */
-        (void)snprintf(message, sizeof(message),
-                       "FDSTORE=1\nFDPOLL=0\nFDNAME=" NAME_PREFIX "%s.%" PRIu64, account, sequence);
-        r = sd_pid_notify_with_fds(0, 0, message, &fd, 1);
-        if (r <= 0)
-                return r;
-        /* Without it the message could still lie unread in the socket of a busy manager when this
-         * process is killed, and would then have no sender any more. */
-        r = sd_notify_barrier(0, BARRIER_USEC);
-        return r < 0 ? r : 1;
+        stored_grant_name(name, account, sequence);
+        return service_store_put(name, fd, true);
 }
 
 void fd_store_remove(const char *account, uint64_t sequence) {
-        char message[MESSAGE_MAX_SIZE];
-        int r;
+        char name[NAME_MAX_SIZE];
 
-        (void)snprintf(message, sizeof(message),
-                       "FDSTOREREMOVE=1\nFDNAME=" NAME_PREFIX "%s.%" PRIu64, account, sequence);
-        r = sd_notify(0, message);
-        if (r < 0)
-                (void)log_debug_errno(r, "%s: an older grant stays in the fd store", account);
+        stored_grant_name(name, account, sequence);
+        service_store_remove(name);
 }
 
 /* "grant.ACCOUNT.SEQUENCE"; an account has no dot in its name. */
@@ -78,36 +65,39 @@ static int stored_grant_compare(const void *p, const void *q) {
         return (a->sequence < b->sequence) - (a->sequence > b->sequence);
 }
 
-static void names_free(char ***names) {
-        for (char **name = *names; name && *name; name++)
-                free(*name);
-        free(*names);
+typedef struct StoredGrants {
+        StoredGrant *grants;
+        size_t n;
+} StoredGrants;
+
+static int on_stored(const char *name, int fd, void *userdata) {
+        StoredGrants *stored = userdata;
+        StoredGrant grant, *grants;
+        int r;
+
+        r = stored_grant_parse(name, &grant);
+        if (r < 0)
+                return r;
+        grants = reallocarray(stored->grants, stored->n + 1, sizeof(*grants));
+        if (!grants)
+                return -ENOMEM;
+        grant.fd = fd;
+        grants[stored->n++] = grant;
+        stored->grants = grants;
+        return 0;
 }
 
 int fd_store_load(StoredGrant **ret, size_t *ret_n) {
-        _cleanup_(names_free) char **names = NULL;
-        _cleanup_free_ StoredGrant *grants = NULL;
-        size_t n = 0;
-        int n_fds;
+        StoredGrants stored = {0};
+        int r;
 
-        n_fds = sd_listen_fds_with_names(1, &names);
-        if (n_fds < 0)
-                return n_fds;
-        grants = calloc((size_t)n_fds + 1, sizeof(*grants));
-        if (!grants)
-                return -ENOMEM;
-
-        for (int i = 0; i < n_fds; i++) {
-                if (stored_grant_parse(names[i], &grants[n]) < 0) {
-                        (void)close(SD_LISTEN_FDS_START + i);
-                        continue;
-                }
-                grants[n++].fd = SD_LISTEN_FDS_START + i;
-        }
-        qsort(grants, n, sizeof(*grants), stored_grant_compare);
-
-        *ret = TAKE_PTR(grants);
-        *ret_n = n;
+        r = service_store_load(on_stored, &stored);
+        if (r < 0)
+                return r;
+        if (stored.n > 0)
+                qsort(stored.grants, stored.n, sizeof(*stored.grants), stored_grant_compare);
+        *ret = stored.grants;
+        *ret_n = stored.n;
         return 0;
 }
 

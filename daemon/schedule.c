@@ -16,6 +16,7 @@ static const struct {
         uint64_t asked_usec; /* a caller may cause an attempt after this */
 } retries[_RETRY_MAX] = {
         [RETRY_TRANSIENT] = {2 * USEC_PER_SEC, 300 * USEC_PER_SEC, 5 * USEC_PER_SEC},
+        [RETRY_LOST] = {2 * USEC_PER_SEC, 300 * USEC_PER_SEC, UINT64_MAX},
         [RETRY_CONFIGURATION] = {300 * USEC_PER_SEC, 3600 * USEC_PER_SEC, 60 * USEC_PER_SEC},
 };
 
@@ -31,13 +32,17 @@ static uint64_t spread(uint64_t low, uint64_t high, uint64_t random) {
         return low + random % (high - low + 1);
 }
 
+/* What has to be left of the life when a refresh begins. */
+static uint64_t margin(uint64_t lifetime_usec) {
+        return min_u64(MARGIN_USEC, lifetime_usec / 4) +
+               min_u64(KEY_ROUNDING_USEC, lifetime_usec / 5);
+}
+
 uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random) {
-        uint64_t margin, latest, floor, target;
+        uint64_t latest, floor, target;
 
         lifetime_usec = min_u64(lifetime_usec, LIFETIME_MAX_USEC);
-        margin = min_u64(MARGIN_USEC, lifetime_usec / 4) +
-                 min_u64(KEY_ROUNDING_USEC, lifetime_usec / 5);
-        latest = lifetime_usec - margin;
+        latest = lifetime_usec - margin(lifetime_usec);
         floor = min_u64(FLOOR_USEC, lifetime_usec / 2); /* always below latest */
 
         target = lifetime_usec / 100 * min_u64(refresh_at, 100);
@@ -53,6 +58,12 @@ uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random)
                 delay *= 2;
         delay = min_u64(delay, retries[retry].max_usec);
         return spread(delay / 2, delay, random);
+}
+
+uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_usec) {
+        uint64_t needed = margin(min_u64(lifetime_usec, LIFETIME_MAX_USEC));
+
+        return remaining_usec > needed ? remaining_usec - needed : 0;
 }
 
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec) {

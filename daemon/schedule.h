@@ -10,6 +10,7 @@
 /* What kind of trouble a refresh met, as far as trying again is concerned. */
 typedef enum Retry {
         RETRY_TRANSIENT,     /* network, provider or our own bus: soon again, up to 5 min apart */
+        RETRY_LOST,          /* nobody knows whether the token was exchanged: late */
         RETRY_CONFIGURATION, /* an administrator has to act: from 5 min up to an hour apart */
         _RETRY_MAX,
 } Retry;
@@ -21,6 +22,10 @@ uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uin
 
 /* From the @n_failures-th failure in a row (1 is the first) to the next attempt. */
 uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random);
+
+/* To the last good moment for an attempt, from now, when the token has @remaining_usec left of
+ * @lifetime_usec: what is sent then may end the login, and the token with it. */
+uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_usec);
 
 /* Whether a caller who needs a token may cause an attempt before the back-off is over. */
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec);

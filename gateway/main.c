@@ -19,11 +19,12 @@
 #include "gateway/manager.h"
 
 #define IDLE_TIMEOUT_DEFAULT_SEC 600u
-#define IDLE_TIMEOUT_MAX_SEC (7u * 24u * 3600u)
+#define SECONDS_MAX (7u * 24u * 3600u)
 #define STOP_POLL_USEC UINT64_C(20000)
 #define TIMER_ACCURACY_USEC UINT64_C(1000000)
 
 static uint64_t arg_idle_timeout_sec = IDLE_TIMEOUT_DEFAULT_SEC;
+static uint64_t arg_answer_memory_sec = REFRESH_ANSWER_USEC / USEC_PER_SEC;
 static const char *arg_root = "";
 
 typedef struct Gateway {
@@ -38,16 +39,19 @@ typedef struct Gateway {
 #define EXIT_USAGE 2
 
 static int help(void) {
-        (void)printf("Usage: oidc-keyring-gateway [OPTION...]\n"
-                     "\n"
-                     "Speaks to the identity providers for all logins of this host. It is started\n"
-                     "by the system bus; see oidc-keyring-gateway(8).\n"
-                     "\n"
-                     "      --idle-timeout=SECONDS  leave after so long with nothing to do (600);\n"
-                     "                              0: never\n"
-                     "      --root=DIRECTORY        read the configuration below it\n"
-                     "  -h, --help                  this text\n"
-                     "  -V, --version               the version\n");
+        (void)printf(
+                "Usage: oidc-keyring-gateway [OPTION...]\n"
+                "\n"
+                "Speaks to the identity providers for all logins of this host. It is started\n"
+                "by the system bus; see oidc-keyring-gateway(8).\n"
+                "\n"
+                "      --answer-memory=SECONDS give the answer to a refresh again for so long\n"
+                "                              (60)\n"
+                "      --idle-timeout=SECONDS  leave after so long with nothing to do (600);\n"
+                "                              0: never\n"
+                "      --root=DIRECTORY        read the configuration below it\n"
+                "  -h, --help                  this text\n"
+                "  -V, --version               the version\n");
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -56,22 +60,23 @@ static int version(void) {
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int set_idle_timeout(const char *text) {
-        if (parse_u64(text, 0, IDLE_TIMEOUT_MAX_SEC, &arg_idle_timeout_sec) == 0)
+static int set_seconds(const char *option, const char *text, uint64_t *ret_sec) {
+        if (parse_u64(text, 0, SECONDS_MAX, ret_sec) == 0)
                 return -1;
-        (void)fprintf(stderr,
-                      "oidc-keyring-gateway: --idle-timeout is a number of seconds, at most %u\n",
-                      IDLE_TIMEOUT_MAX_SEC);
+        (void)fprintf(stderr, "oidc-keyring-gateway: %s is a number of seconds, at most %u\n",
+                      option, SECONDS_MAX);
         return EXIT_USAGE;
 }
 
 /* The exit status; -1: go on. */
 static int parse_arguments(int argc, char *argv[]) {
         enum {
-                ARG_IDLE_TIMEOUT = 0x100,
+                ARG_ANSWER_MEMORY = 0x100,
+                ARG_IDLE_TIMEOUT,
                 ARG_ROOT,
         };
         static const struct option options[] = {
+                {"answer-memory", required_argument, NULL, ARG_ANSWER_MEMORY},
                 {"idle-timeout", required_argument, NULL, ARG_IDLE_TIMEOUT},
                 {"root", required_argument, NULL, ARG_ROOT},
                 {"help", no_argument, NULL, 'h'},
@@ -82,8 +87,11 @@ static int parse_arguments(int argc, char *argv[]) {
 
         while (r < 0 && (option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
                 switch (option) {
+                case ARG_ANSWER_MEMORY:
+                        r = set_seconds("--answer-memory", optarg, &arg_answer_memory_sec);
+                        break;
                 case ARG_IDLE_TIMEOUT:
-                        r = set_idle_timeout(optarg);
+                        r = set_seconds("--idle-timeout", optarg, &arg_idle_timeout_sec);
                         break;
                 case ARG_ROOT:
                         arg_root = optarg;
@@ -276,6 +284,7 @@ static int gateway_setup(Gateway *gateway) {
         r = manager_new(gateway->event, arg_root, &gateway->manager);
         if (r < 0)
                 return log_error_errno(r, "Cannot set up");
+        manager_remember_answers_for(gateway->manager, arg_answer_memory_sec * USEC_PER_SEC);
         r = gateway_connect(gateway);
         if (r < 0)
                 return r;

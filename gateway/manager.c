@@ -143,6 +143,10 @@ Manager *manager_free(Manager *manager) {
         return NULL;
 }
 
+void manager_remember_answers_for(Manager *manager, uint64_t usec) {
+        refreshes_remember_for(manager->refreshes, usec);
+}
+
 bool manager_is_idle(const Manager *manager) {
         return LIST_EMPTY(&manager->logins) && LIST_EMPTY(&manager->checks) &&
                refreshes_are_idle(manager->refreshes) && revocations_are_idle(manager->revocations);
@@ -427,7 +431,7 @@ void manager_refresh(Manager *manager, uid_t caller, int fd, RefreshDone done, v
         if (r != 0)
                 done(r, NULL, userdata);
         else
-                refresh_start(manager->refreshes, provider, caller, grant, done, userdata);
+                refreshes_renew(manager->refreshes, provider, caller, grant, done, userdata);
 }
 
 void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done, void *userdata) {

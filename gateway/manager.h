@@ -15,7 +15,7 @@
 #include "gateway/check.h"
 #include "gateway/login.h"
 #include "gateway/policy.h"
-#include "gateway/refresh.h"
+#include "gateway/refreshes.h"
 #include "gateway/revocation.h"
 
 #define LOGINS_MAX 1024u /* with those that have ended and wait to be asked for */
@@ -33,6 +33,9 @@ DEFINE_CLEANUP(Manager, manager_free);
 
 /* manager-bus.c: offers the D-Bus interface on @bus, which must outlive the manager. */
 int manager_attach(Manager *manager, sd_bus *bus);
+
+/* How long the answer to a refresh is given again. */
+void manager_remember_answers_for(Manager *manager, uint64_t usec);
 
 /* Nothing is pending: no login, unclaimed grant, refresh, kept answer, revocation, check. */
 bool manager_is_idle(const Manager *manager);

@@ -1,46 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Refreshes: the exchange of refresh tokens (RFC 6749 6), idempotent. A provider that rotates
- * answers each token once only, so callers that bring the same token share one request, and for a
- * while after it the same answer: a daemon that dies before it has stored the new grant asks again
- * with the old one and has lost nothing. */
-
-#include <stdbool.h>
-#include <sys/types.h>
-#include <systemd/sd-event.h>
+/* Refresh: one exchange of a refresh token (RFC 6749 6): the request, what its answer means, and
+ * the verification of what came. Who asked, who else asks and what is remembered is not its
+ * business, see refreshes.h. */
 
 #include "common/grant.h"
 #include "gateway/provider.h"
+#include "gateway/refresh-journal.h"
 #include "gateway/revocation.h"
 
-#define REFRESHES_MAX 512u /* under way or remembered, all users */
-#define REFRESHES_PER_UID_MAX 16u
-#define REFRESH_CALLERS_MAX 16u /* of one refresh */
-#define REFRESH_BURST 60u       /* requests of one user at once, then one in */
-#define REFRESH_PERIOD_USEC UINT64_C(1000000)
-#define REFRESH_AMBIGUOUS_MAX 4u /* answers that say neither yes nor no, then it is over */
+typedef struct Refresh Refresh;
 
-typedef struct Refreshes Refreshes;
+typedef enum RefreshEnd {
+        REFRESH_RENEWED,    /* refresh_take_grant() has what came of it */
+        REFRESH_FAILED,     /* nothing did */
+        REFRESH_UNCLEAR,    /* an answer that some providers give for a dead grant, and others for
+                             * a passing oddity */
+        REFRESH_UNVERIFIED, /* tokens came, but the keys to verify them cannot be had now:
+                             * refresh_verify_again() may find them later */
+} RefreshEnd;
 
-int refreshes_new(sd_event *event, Revocations *revocations, Refreshes **ret);
-Refreshes *refreshes_free(Refreshes *refreshes); /* callers learn that it was cancelled */
-DEFINE_CLEANUP(Refreshes, refreshes_free);
+/* Called exactly once for each run. @result is 0 with REFRESH_RENEWED, else an Outcome or -errno;
+ * @detail is for the log, or NULL. The refresh may be freed inside. */
+typedef void (*RefreshOver)(Refresh *refresh, RefreshEnd end, int result, const char *detail,
+                            void *userdata);
 
-/* Forgets what is only remembered, begins nothing more and brings to its end what is under way: the
- * answer to a rotation exists only once. */
-void refreshes_stop(Refreshes *refreshes);
+/* @grant, which has a refresh token, is taken over; @revocations outlives the refresh. */
+int refresh_new(Provider *provider, Revocations *revocations, const RefreshKey *key, Grant *grant,
+                RefreshOver over, void *userdata, Refresh **ret);
 
-/* Nothing under way and no answer kept. */
-bool refreshes_are_idle(const Refreshes *refreshes);
+/* Revokes what the provider gave and nobody got, unless refresh_spare() was called. */
+Refresh *refresh_free(Refresh *refresh);
+DEFINE_CLEANUP(Refresh, refresh_free);
 
-/* @result: 0 with the new @grant, which stays ours; an Outcome; -errno. */
-typedef void (*RefreshDone)(int result, const Grant *grant, void *userdata);
+/* @over may be called from within both. */
+void refresh_run(Refresh *refresh);
+void refresh_verify_again(Refresh *refresh);
 
-/* Renews @grant, which is taken over, for a caller of @uid. The provider must be the one that the
- * grant is of. @done is called exactly once, perhaps from within. */
-void refresh_start(Refreshes *refreshes, Provider *provider, uid_t uid, Grant *grant,
-                   RefreshDone done, void *userdata);
+/* The gateway ends: the next one is asked with the token before it, which may work. */
+void refresh_spare(Refresh *refresh);
 
-/* Drops the answers kept that have to do with @grant: it is being revoked. */
-void refreshes_forget(Refreshes *refreshes, uid_t uid, const Grant *grant);
+Grant *refresh_take_grant(Refresh *refresh);
+/* As it was given. NULL once it was taken. */
+const Grant *refresh_grant(const Refresh *refresh);

@@ -8,14 +8,13 @@ import os
 import pwd
 import re
 import signal
-import socket
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 from gateway import Caller
 from output import Output
+from service_manager import ServiceManager
 
 # A user's bus that lets everybody in, as no user's bus does.
 OPEN_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
@@ -35,35 +34,6 @@ OPEN_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configur
 
 CODE = re.compile(r"\b[A-Z]{4}-[A-Z]{4}\b")
 READER = Path(__file__).resolve().parent / "reader.py"
-
-
-class ServiceManager:
-    """The notification socket and what is stored there."""
-
-    def __init__(self, path: Path) -> None:
-        self.store: dict[str, list[int]] = {}
-        self.messages: list[str] = []
-        self.ready = threading.Event()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        path.chmod(0o777)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        while True:
-            data, fds, _, _ = socket.recv_fds(self._socket, 4096, 8)
-            message = data.decode()
-            self.messages.append(message)
-            fields = dict(line.split("=", 1) for line in message.splitlines())
-            if fields.get("READY") == "1":
-                self.ready.set()
-            if "FDSTORE" in fields:
-                self.store.setdefault(fields["FDNAME"], []).extend(fds)
-                continue
-            for fd in fds:
-                os.close(fd)
-            for fd in self.store.pop(fields["FDNAME"], []) if "FDSTOREREMOVE" in fields else ():
-                os.close(fd)
 
 
 class Login:
@@ -99,7 +69,7 @@ class Keeper:
         os.chown(self.folder, self.uid, self.uid)
         self.environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS")},
-            "XDG_RUNTIME_DIR": str(self.folder), "NOTIFY_SOCKET": str(self.folder / "notify"),
+            "XDG_RUNTIME_DIR": str(self.folder),
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.folder / 'bus'}",
             "DBUS_SYSTEM_BUS_ADDRESS": self.gateway.environment["DBUS_SYSTEM_BUS_ADDRESS"]}
         self.manager = ServiceManager(self.folder / "notify")
@@ -112,19 +82,11 @@ class Keeper:
         return self
 
     def start(self) -> None:
-        """With what is stored, as LISTEN_FDS. Returns when it says that it is ready, and so has its name."""
-        self.manager.ready.clear()
-        stored = [(name, fd) for name, fds in self.manager.store.items() for fd in fds]
-        environment = dict(self.environment)
-        command = f"exec {self.build / 'oidc-keyringd'}"
-        if stored:
-            environment |= {"LISTEN_FDS": str(len(stored)), "LISTEN_FDNAMES": ":".join(name for name, _ in stored)}
-            moves = " ".join(f"{3 + i}<&{fd}" for i, (_, fd) in enumerate(stored))
-            command = f"export LISTEN_PID=$$; exec {moves}; {command}"
-        self.process = subprocess.Popen(["bash", "-c", command], env=environment, user=self.uid, group=self.uid,
-                                        extra_groups=[], pass_fds=[fd for _, fd in stored], stderr=subprocess.PIPE)
+        """With what is stored. Returns when it says that it is ready, and so has its name."""
+        self.process = self.manager.start(self.build / "oidc-keyringd", env=self.environment, user=self.uid,
+                                          group=self.uid, extra_groups=[], stderr=subprocess.PIPE)
         self._following = self.log.follow(self.process.stderr)
-        assert self.manager.ready.wait(15), self.log.text
+        self.manager.wait_until_ready(self.log)
 
     def _bus_options(self) -> list[str]:
         address = self.environment["DBUS_SESSION_BUS_ADDRESS"]
@@ -148,6 +110,7 @@ class Keeper:
         """For good: the store is emptied."""
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(10) == 0
+        self._following.join()
 
     def __exit__(self, *_: object) -> None:
         for caller in self._callers:

@@ -91,6 +91,39 @@ def test_killed_while_refreshing(keeper: Keeper, idp: Provider) -> None:
     assert idp.count("refresh_reuse") == 0 and idp.introspect(keeper.token())["active"]
 
 
+def test_both_killed(keeper: Keeper, idp: Provider) -> None:
+    """The answer had reached the gateway, and its successor has it from the journal."""
+    keeper.log_in()
+    idp.fault("token_refresh", "delay", delay_ms=1500)
+    caller = subprocess.Popen([keeper.build / "oidc-keyring", "refresh"], env=keeper.environment, user=keeper.uid,
+                              stderr=subprocess.DEVNULL)
+    idp.wait("token_refresh", at_least=1)
+    keeper.kill()
+    assert caller.wait() != 0
+    keeper.gateway.manager.wait_for_stored("answer.", 1)
+    keeper.gateway.kill()
+    keeper.gateway.start()
+    keeper.start()
+    assert keeper.cli("refresh").returncode == 0 and keeper.account()["renewals"] == 1
+    assert idp.count("token_refresh") == 1 and idp.introspect(keeper.token())["active"]
+
+
+def test_lost_answer(keeper: Keeper, idp: Provider) -> None:
+    """At a provider without a grace: the token lives on, and only shortly before its end is the old one tried."""
+    keeper.gateway.configure(more="min_uid = 1\nrotation_grace = 0")
+    idp.config(access_token_ttl=10)
+    keeper.log_in()
+    token = keeper.token()
+    idp.fault("token_refresh", "cut_after")
+    done = keeper.cli("refresh")
+    assert done.returncode == 5 and "lost" in done.stderr
+    assert keeper.account()["state"] == "offline" and keeper.token() == token
+    assert keeper.cli("token", "--min-valid=60").returncode == 5  # nobody causes it to be asked before
+    assert idp.count("token_refresh") == 1 and idp.introspect(token)["active"]
+    keeper.wait_for_state("login-required")
+    assert idp.count("token_refresh") == 2
+
+
 def test_provider_away(keeper: Keeper, idp: Provider) -> None:
     keeper.log_in()
     token = keeper.token()
@@ -188,4 +221,5 @@ def test_nothing_secret_is_told(keeper: Keeper, idp: Provider) -> None:
     keeper.cli("refresh")
     token = keeper.token()
     keeper.cli("logout")
+    keeper.stop()  # so that the log is whole
     assert token not in keeper.log.text + "".join(keeper.manager.messages)

@@ -8,13 +8,13 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 from pathlib import Path
 
 from output import Output
+from service_manager import ServiceManager
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -152,6 +152,7 @@ class Gateway:
                                 "--print-address"], stdout=subprocess.PIPE, text=True)
         self._processes.append(bus)
         assert bus.stdout.readline()
+        self.manager = ServiceManager(self.folder / "notify")
         self.log = Output()
         self.start()
         return self
@@ -161,19 +162,18 @@ class Gateway:
             issuer=issuer or self.idp.issuer, client_id=self._client_id, ca_file=self.idp.ca_file, more=more))
 
     def start(self) -> None:
-        """Returns when it says that it is ready, and so has its name."""
+        """With what is stored. Returns when it says that it is ready, and so has its name."""
         wrapper = os.environ.get("GATEWAY_WRAPPER", "").split()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
-            path = self.folder / f"notify.{len(self._processes)}"
-            notifications.bind(str(path))
-            notifications.settimeout(15)
-            self.process = subprocess.Popen(
-                [*wrapper, self.build / "oidc-keyring-gateway", f"--root={self.folder}", *self.options],
-                env=self.environment | {"NOTIFY_SOCKET": str(path)}, stderr=subprocess.PIPE)
-            self._processes.append(self.process)
-            self._following = self.log.follow(self.process.stderr)
-            while b"READY=1" not in notifications.recv(4096):
-                pass
+        self.process = self.manager.start(
+            *wrapper, self.build / "oidc-keyring-gateway", f"--root={self.folder}", *self.options,
+            env=self.environment, stderr=subprocess.PIPE)
+        self._processes.append(self.process)
+        self._following = self.log.follow(self.process.stderr)
+        self.manager.wait_until_ready(self.log)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def processor_ticks(self) -> int:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -181,7 +181,9 @@ class Gateway:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(50)
+        status = self.process.wait(50)
+        self._following.join()
+        return status
 
     def caller(self, uid: int = 0) -> Caller:
         caller = Caller(self.build / "tests/gateway/gateway-call", self.environment, uid)

@@ -76,7 +76,7 @@ def test_refreshed(gateway, root, idp):
 
 
 def test_kept_answers_end(build, idp):
-    with Gateway(build, idp, more="rotation_grace = 1") as gateway:
+    with Gateway(build, idp, options=("--answer-memory=1",)) as gateway:
         root = gateway.caller()
         tag, _ = root.log_in(idp, USER)
         root.call("Refresh", "h", tag)

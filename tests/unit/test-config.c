@@ -57,7 +57,7 @@ static void test_smallest(void) {
         assert(streq(p->name, "corp") && streq(p->issuer, "https://id.example.com"));
         assert(streq(p->client_id, "ssh-login") && streq(p->user_claim, "preferred_username"));
         assert(streq(p->scope, "openid profile offline_access"));
-        assert(p->min_uid == 1000 && p->refresh_at == 75 && p->rotation_grace_sec == 60);
+        assert(p->min_uid == 1000 && p->refresh_at == 75 && p->rotation_grace_sec == 30);
         assert(p->require_offline_access && !p->keep_on_logout && !p->allow_loopback_http);
         assert(p->client_auth == CLIENT_AUTH_NONE && !p->allow_users && !p->ca_file && !p->proxy);
         assert(streq(p->id_token_algs[0], "RS256") && streq(p->id_token_algs[5], "EdDSA"));

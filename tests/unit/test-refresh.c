@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "gateway/refresh.h"
+#include "gateway/refreshes.h"
 #include "tests/unit/fake-provider.h"
 
 #define USER "alice"
@@ -78,7 +78,7 @@ static void start(uid_t uid, const char *token, uint64_t generation, Answer *ret
 
         *ret = (Answer){0};
         assert(configuration_provider(configuration, "corp", &provider) == 0);
-        refresh_start(refreshes, provider, uid, grant_of(token, generation), on_done, ret);
+        refreshes_renew(refreshes, provider, uid, grant_of(token, generation), on_done, ret);
 }
 
 static Answer refresh(uid_t uid, const char *token, uint64_t generation) {
@@ -92,7 +92,7 @@ static Answer refresh(uid_t uid, const char *token, uint64_t generation) {
 static void test_idempotent(void) {
         Answer answer;
 
-        setup("rotation_grace = 60");
+        setup(NULL);
         fake_provider_grant(USER, "r2");
         answer = refresh(UID, "r1", 4);
         assert(answer.result == 0 && answer.generation == 5 && streq(answer.refresh_token, "r2"));
@@ -170,8 +170,9 @@ static void test_errors(void) {
                 {{.status = 503, .body = "<html>"}, OUTCOME_PROVIDER_BUSY, 1},
                 {{.error = HTTP_E_UNREACHABLE}, OUTCOME_PROVIDER_UNREACHABLE, 1},
                 {{.error = HTTP_E_UNTRUSTED}, OUTCOME_PROVIDER_UNTRUSTED, 1},
-                {{.error = HTTP_E_LOST}, OUTCOME_PROVIDER_UNREACHABLE, 2},
-                {{.body = "<html>"}, OUTCOME_PROVIDER_ANSWER, 2},
+                {{.error = HTTP_E_LOST}, OUTCOME_ANSWER_LOST, 2},
+                {{.error = HTTP_E_LIMIT}, OUTCOME_ANSWER_LOST, 2},
+                {{.body = "<html>"}, OUTCOME_ANSWER_LOST, 2},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -191,6 +192,16 @@ static void test_lost_answer(void) {
         assert(refresh(UID, "r1", 0).result == 0);
         assert(fake_provider_requests(FAKE_TOKEN) == 2);
         teardown();
+
+        /* Without a grace at the provider the same token must not be seen there again so soon; it
+         * is for whoever asks to decide when there is nothing left to lose. */
+        setup("rotation_grace = 0");
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_ANSWER_LOST);
+        assert(fake_provider_requests(FAKE_TOKEN) == 1);
+        assert(refresh(UID, "r1", 0).result == 0);
+        teardown();
 }
 
 static void test_ambiguous(void) {
@@ -204,14 +215,14 @@ static void test_ambiguous(void) {
         teardown();
 
         /* An answer in between begins the count anew. */
-        setup("rotation_grace = 0");
+        setup(NULL);
         for (unsigned i = 0; i < 2; i++) {
                 for (unsigned k = 0; k < REFRESH_AMBIGUOUS_MAX - 1; k++) {
                         fake_provider_say(FAKE_TOKEN, (FakeAnswer){.status = 400});
-                        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_ANSWER);
+                        assert(refresh(UID, "r1", i).result == OUTCOME_PROVIDER_ANSWER);
                 }
                 fake_provider_grant(USER, "r1");
-                assert(refresh(UID, "r1", 0).result == 0);
+                assert(refresh(UID, "r1", i).result == 0);
         }
         teardown();
 }
