@@ -547,7 +547,8 @@ void login_cancel(Login *login) {
 }
 
 int login_claim(Login *login, Grant **ret) {
-        if (!login->grant)
+        /* In order: whoever has not heard the verdict has not logged anybody in. */
+        if (!login->grant || !login->delivered)
                 return -ENOENT;
         *ret = TAKE_PTR(login->grant);
         return 0;

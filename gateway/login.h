@@ -57,7 +57,7 @@ void login_await(Login *login, LoginTold awaited, void *userdata);
  * or when the answer to a poll under way has come. */
 void login_cancel(Login *login);
 
-/* Hands the grant out, once. -ENOENT: there is none. */
+/* Hands the grant out, once, to whoever has heard the verdict. -ENOENT: there is none. */
 int login_claim(Login *login, Grant **ret);
 
 const char *login_id(const Login *login);

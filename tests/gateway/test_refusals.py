@@ -136,7 +136,7 @@ def test_interface(refusals, callers):
         assert caller.call(f"{PATH} {PROPERTIES} Get", "ss", INTERFACE, "Version")
 
 
-def test_order(refusals, callers, idp):
+def test_order(gateway, refusals, callers, idp):
     root, owner, other = (callers[uid] for uid in (0, OWNER_UID, OTHER_UID))
     for caller in callers.values():
         for never in NEVER:
@@ -146,6 +146,7 @@ def test_order(refusals, callers, idp):
     for begun_by, strangers in ((root, (owner, other)), (owner, (root, other))):
         login = begun_by.begin(USER)["id"], USER
         waiting = begun_by.begin(USER)
+        n_successes = gateway.log.text.count(": success")
         for stranger in strangers:
             refusals.expect("UnknownLogin", stranger, "AwaitLogin", "s", waiting["id"])
             refusals.expect("UnknownLogin", stranger, "CancelLogin", "s", waiting["id"])
@@ -159,7 +160,12 @@ def test_order(refusals, callers, idp):
         for method, more in (("AwaitLogin", ()), ("CancelLogin", ()), ("ClaimGrant", (USER,))):
             refusals.expect("UnknownLogin|Cancelled", begun_by, method, SIGNATURES[method], login[0], *more)
 
+        # approved, and nobody has asked for the verdict yet
+        logins = idp.count("logins")
         idp.approve(waiting["code"], USER)
+        idp.wait("logins", at_least=logins + 1)
+        gateway.log.wait_until(lambda: gateway.log.text.count(": success") > n_successes)
+        refusals.expect("UnknownLogin", begun_by, "ClaimGrant", "ss", waiting["id"], USER)
         begun_by.call("AwaitLogin", "s", waiting["id"])
         for stranger in strangers:
             refusals.expect("UnknownLogin", stranger, "ClaimGrant", "ss", waiting["id"], USER)
