@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -117,13 +118,26 @@ void fake_provider_claims(const char *members) {
         claims_more = members;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        (void)st, (void)type, (void)ftw;
+        return remove(path);
+}
+
 /* The empty folder that systemd makes for the gateway. */
 static void clear_state(void) {
-        _cleanup_free_ char *command = NULL;
+        _cleanup_free_ char *folder = NULL;
 
-        assert(asprintf(&command, "rm -rf %s" STATE_FOLDER " && mkdir -p %s" STATE_FOLDER, root,
-                        root) > 0);
-        assert(system(command) == 0);
+        assert(asprintf(&folder, "%s" STATE_FOLDER, root) > 0);
+        assert(nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT);
+        for (char *p = folder + strlen(root); p; p = strchr(p + 1, '/')) {
+                char *next = strchr(p + 1, '/');
+
+                if (next)
+                        *next = '\0';
+                assert(mkdir(folder, 0700) == 0 || errno == EEXIST);
+                if (next)
+                        *next = '/';
+        }
 }
 
 static void forget(void) {
@@ -148,12 +162,10 @@ void fake_provider_reset(const char *more) {
 }
 
 void fake_provider_done(void) {
-        _cleanup_free_ char *command = NULL;
-
         forget();
         jose_key_done(&key);
         free(jwks);
-        assert(asprintf(&command, "rm -r %s", root) > 0 && system(command) == 0);
+        assert(nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 const char *fake_provider_root(void) {
