@@ -15,7 +15,8 @@ static void log_clean(char *text) {
 }
 
 /* One write(2), without stdio's buffer: a line is never split between two processes. */
-static void log_write(int priority, const char *format, va_list args, const char *suffix) {
+_printf_(2, 0) static void log_write(int priority, const char *format, va_list args,
+                                     const char *suffix) {
         char line[LINE_MAX_BYTES];
         size_t length;
         int n;

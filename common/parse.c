@@ -52,5 +52,5 @@ bool account_name_is_valid(const char *name) {
         if (!name || *name < 'a' || *name > 'z')
                 return false;
         length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-        return name[length] == '\0' && length <= ACCOUNT_NAME_MAX;
+        return length <= ACCOUNT_NAME_MAX && name[length] == '\0';
 }

@@ -42,23 +42,19 @@ static void clear_words(void *field) {
 
 static const char *parse_words(const char *value, void *field) {
         _cleanup_free_ char *copy = strdup(value);
-        char **words, *state = NULL;
+        _cleanup_(strv_freep) char **words = calloc(strlen(value) / 2 + 2, sizeof(*words));
+        char *state = NULL;
         size_t n = 0;
 
-        words = calloc(strlen(value) / 2 + 2, sizeof(*words));
-        if (!copy || !words) {
-                free(words);
+        if (!copy || !words)
                 return "out of memory";
-        }
         for (char *w = strtok_r(copy, " \t,", &state); w; w = strtok_r(NULL, " \t,", &state)) {
                 words[n] = strdup(w);
-                if (!words[n++]) {
-                        strv_free(words);
+                if (!words[n++])
                         return "out of memory";
-                }
         }
         clear_words(field);
-        *(char ***)field = words;
+        *(char ***)field = TAKE_PTR(words);
         return n == 0 ? "a value is missing" : NULL;
 }
 

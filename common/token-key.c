@@ -123,7 +123,7 @@ int token_key_publish(const char *account, const Secret *token, uint64_t remaini
         r = token_key_find(account, &serial);
         if (r == -ENOKEY || r == -EPERM)
                 return token_key_create(description, token, remaining_usec, ret_serial);
-        if (r != 0)
+        if (r < 0)
                 return r;
         r = token_key_update(serial, token, remaining_usec);
         if (r < 0)

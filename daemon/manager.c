@@ -274,7 +274,7 @@ static void manager_end_account(Manager *manager, Account *account, Logout *logo
         if (r < 0)
                 (void)log_warning_errno(r, "%s: the login could not be revoked",
                                         account_name(account));
-        if (r >= 0 && retiring->retirement) {
+        if (r >= 0 && retiring && retiring->retirement) {
                 manager->n_retiring++;
                 retiring->logout = logout;
                 logout->n_pending++;

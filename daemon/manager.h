@@ -39,8 +39,8 @@ Account *manager_find(const Manager *manager, const char *name);
 size_t manager_n_accounts(const Manager *manager);
 Account *manager_account(const Manager *manager, size_t i);
 
-/* Writes every key again; @manager as a callback's userdata. */
-void manager_republish(void *manager);
+/* Writes every key again; the manager is a callback's userdata. */
+void manager_republish(void *userdata);
 
 /* Ends accounts and calls @done once all is revoked or has failed; NULL: all. */
 int manager_logout(Manager *manager, Account *account, ManagerDone done, void *userdata);

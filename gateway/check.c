@@ -66,14 +66,15 @@ static const char *advice(int result) {
                 [OUTCOME_PROVIDER_UNREACHABLE] =
                         "Check the network, the proxy and the issuer in the configuration.",
                 [OUTCOME_PROVIDER_UNTRUSTED] =
-                        "Check the clock, and that ca_file (or the system's certificates) has the "
-                        "authority that signed the provider's certificate.",
+                        ("Check the clock, and that ca_file (or the system's certificates) has the "
+                         "authority that signed the provider's certificate."),
                 [OUTCOME_PROVIDER_BUSY] = "Try again in a minute.",
                 [OUTCOME_PROVIDER_ANSWER] =
                         "Check the issuer in the configuration, and that the provider is healthy.",
                 [OUTCOME_CLIENT_REFUSED] =
-                        "Check client_id, client_auth, the credential and the scope, and allow the "
-                        "client the device authorization grant at the provider.",
+                        ("Check client_id, client_auth, the credential and the scope, and allow "
+                         "the "
+                         "client the device authorization grant at the provider."),
                 [OUTCOME_CONFIGURATION] =
                         "Mend the configuration, then restart oidc-keyring-gateway.service.",
         };

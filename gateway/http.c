@@ -412,8 +412,6 @@ static int exchange_set_headers(HttpExchange *exchange, const HttpRequest *reque
         int r;
 
         r = header_add(exchange, "Accept: ", "application/json");
-        if (r < 0)
-                return r;
         if (r < 0 || !request->authorization)
                 return r;
         return header_add(exchange, "Authorization: ", secret_bytes(request->authorization));
@@ -502,7 +500,7 @@ static int exchange_set_options(HttpExchange *exchange, const char *user_agent,
         SET(CURLOPT_SSL_VERIFYHOST, 2L);
         if (request->ca_file) {
                 SET(CURLOPT_CAINFO, request->ca_file);
-                SET(CURLOPT_CAPATH, NULL); /* instead of the system's, not beside them */
+                SET(CURLOPT_CAPATH, (char *)NULL); /* instead of the system's, not beside them */
         }
         SET(CURLOPT_PROXY, request->proxy ? request->proxy : "");
         SET(CURLOPT_NOPROXY, "");

@@ -12,7 +12,7 @@
 /* The picture says what the text said. */
 static inline void qrcodep(QRcode **code) {
         if (*code)
-                explicit_bzero((*code)->data, (size_t)((*code)->width * (*code)->width));
+                explicit_bzero((*code)->data, (size_t)(*code)->width * (size_t)(*code)->width);
         QRcode_free(*code);
 }
 
