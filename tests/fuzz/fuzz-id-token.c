@@ -26,14 +26,17 @@ static void set_up(void) {
         assert(jwks_parse(set, strlen(set), &jwks) == 0);
 }
 
-static int verify(const void *bytes, size_t size, IdToken **ret) {
+static int verify(const void *bytes, size_t size, bool of_login, IdToken **ret) {
         static char *const algs[] = {(char *)"ES256", (char *)"RS256", NULL};
-        static const IdTokenExpectation expectation = {
+        static char *const acr[] = {(char *)"1", NULL};
+        IdTokenExpectation expectation = {
                 .issuer = "https://id.example.com",
                 .client_id = "ssh-login",
                 .algs = algs,
                 .now_usec = UINT64_C(1795262400) * 1000000,
-                .nonce = "ours",
+                .nonce = of_login ? "n" : NULL,
+                .acr_values = of_login ? acr : NULL,
+                .max_age_sec = of_login ? 100 : 0,
         };
         _cleanup_(secret_freep) Secret *token = NULL;
         int r;
@@ -51,10 +54,13 @@ static void verify_signed(const void *header, size_t header_size, const void *cl
                           size_t claims_size) {
         _cleanup_free_ char *token =
                 jose_sign_bytes(&key, header, header_size, claims, claims_size);
-        _cleanup_(id_token_freep) IdToken *id_token = NULL;
 
-        if (verify(token, strlen(token), &id_token) == 0)
-                assert(display_text_is_plain(id_token_subject(id_token), 255));
+        for (int of_login = 0; of_login <= 1; of_login++) {
+                _cleanup_(id_token_freep) IdToken *id_token = NULL;
+
+                if (verify(token, strlen(token), of_login, &id_token) == 0)
+                        assert(display_text_is_plain(id_token_subject(id_token), 255));
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -63,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(id_token_freep) IdToken *forged = NULL;
 
         set_up();
-        assert(verify(data, size, &forged) != 0);
+        assert(verify(data, size, false, &forged) != 0);
         verify_signed(header, strlen(header), data, size);
         if (line)
                 verify_signed(data, (size_t)(line - data), line + 1,
