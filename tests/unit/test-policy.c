@@ -96,6 +96,10 @@ static void test_claim(void) {
         assert(!policy_claim_is_user(&config, "Alice", "alice"));
         assert(!policy_claim_is_user(&config, "alice ", "alice"));
         assert(!policy_claim_is_user(&config, "alic", "alice"));
+        assert(!policy_claim_is_user(&config, "a", "alice"));
+        assert(!policy_claim_is_user(&config, "", "alice"));
+        assert(!policy_claim_is_user(&config, "alicea", "alice"));
+        assert(!policy_claim_is_user(&config, "alice", ""));
         assert(!policy_claim_is_user(&config, "alice@example.com", "alice"));
 
         config.strip_domain = (char *)"@example.com";
