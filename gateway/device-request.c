@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "gateway/provider-request.h"
 #include "gateway/token-response.h"
 
 struct DeviceRequest {

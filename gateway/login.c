@@ -13,6 +13,7 @@
 #include "gateway/display-text.h"
 #include "gateway/policy.h"
 #include "gateway/poll-schedule.h"
+#include "gateway/provider-request.h"
 #include "gateway/result-text.h"
 #include "gateway/token-response.h"
 #include "gateway/verification.h"

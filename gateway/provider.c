@@ -53,17 +53,6 @@ struct Provider {
         char problem[PROBLEM_MAX];
 };
 
-struct ProviderRequest {
-        ProviderEndpoint endpoint;
-        Provider *provider;
-        HttpExchange *exchange;
-        Secret *parameters; /* without what proves the client */
-        uint64_t timeout_usec;
-        bool sent_again;
-        HttpCallback callback;
-        void *userdata;
-};
-
 int provider_new(ConfigGeneration *generation, const ProviderConfig *config, HttpClient *http,
                  Provider **ret) {
         _cleanup_(provider_unrefp) Provider *provider = calloc(1, sizeof(*provider));
@@ -225,21 +214,9 @@ static void provider_note_retry_after(Provider *provider, ProviderEndpoint endpo
         provider->busy_until_usec[endpoint] = clock_boottime_usec() + usec;
 }
 
-static const char *endpoint_url(const Metadata *metadata, ProviderEndpoint endpoint) {
-        if (!metadata)
-                return NULL;
-        return (const char *[_PROVIDER_ENDPOINT_MAX]){
-                [PROVIDER_DOCUMENTS] = metadata->jwks_uri,
-                [PROVIDER_DEVICE_AUTHORIZATION] = metadata->device_authorization_endpoint,
-                [PROVIDER_TOKEN] = metadata->token_endpoint,
-                [PROVIDER_REVOCATION] = metadata->revocation_endpoint,
-        }[endpoint];
-}
-
-/* What every answer tells beside what it was asked for. */
-static void provider_note_answer(Provider *provider, ProviderEndpoint endpoint, HttpError error,
-                                 const HttpResponse *response, const char *detail) {
-        const char *url = endpoint_url(provider->metadata, endpoint);
+void provider_note_answer(Provider *provider, ProviderEndpoint endpoint, HttpError error,
+                          const HttpResponse *response, const char *detail) {
+        const char *url = provider_endpoint_url(provider, endpoint);
 
         /* An address that its document has wrong is looked up again before the next request. */
         if (metadata_is_outdated(provider->config->issuer, url, error, response))
@@ -494,109 +471,25 @@ bool provider_may_renew_keys(const Provider *provider) {
                clock_boottime_usec() >= provider->keys_fetched_usec + PROVIDER_KEYS_RENEW_MIN_USEC;
 }
 
-/* Requests of the client itself. */
+/* For requests. */
 
-static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
-                      void *userdata);
+const char *provider_endpoint_url(const Provider *provider, ProviderEndpoint endpoint) {
+        const Metadata *metadata = provider->metadata;
 
-/* Proves the client anew each time. */
-static int request_send(ProviderRequest *request) {
-        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
-        _cleanup_(form_freep) Form *form = NULL;
-        Provider *provider = request->provider;
-        HttpRequest http;
-        int r;
-
-        r = form_new(&form);
-        if (r < 0)
-                return r;
-        r = form_add_encoded(form, request->parameters);
-        if (r < 0)
-                return r;
-        r = client_auth_apply(provider->config, provider->credential, form, &authorization);
-        if (r < 0)
-                return r;
-        r = form_finish(form, &body);
-        if (r < 0)
-                return r;
-
-        http = (HttpRequest){
-                .url = endpoint_url(provider->metadata, request->endpoint),
-                .form = body,
-                .authorization = authorization,
-                .ca_file = provider->config->ca_file,
-                .proxy = provider->config->proxy,
-                .allow_loopback_http = provider->config->allow_loopback_http,
-                .once = request->endpoint == PROVIDER_TOKEN ||
-                        provider->config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT,
-                .timeout_usec = request->timeout_usec,
-        };
-        if (provider->config->client_auth == CLIENT_AUTH_TLS) {
-                http.certificate = provider->credential->certificate->chain;
-                http.certificate_key = provider->credential->bytes;
-        }
-        return http_exchange_start(provider->http, &http, on_answer, request, &request->exchange);
-}
-
-/* What curl does for the other clients, with an assertion of its own. */
-static bool request_send_again(ProviderRequest *request) {
-        if (request->sent_again || !endpoint_url(request->provider->metadata, request->endpoint))
-                return false;
-        request->sent_again = true;
-        request->exchange = http_exchange_free(request->exchange);
-        return request_send(request) >= 0;
-}
-
-static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
-                      void *userdata) {
-        ProviderRequest *request = userdata;
-
-        if (error == HTTP_E_STALE) {
-                /* A device code or a refresh token that is seen twice may end the login: whether to
-                 * risk that is for those to decide who know what is at stake. */
-                if (request->endpoint != PROVIDER_TOKEN && request_send_again(request))
-                        return;
-                error = HTTP_E_LOST;
-        }
-        provider_note_answer(request->provider, request->endpoint, error, response, detail);
-        request->callback(error, response, detail, request->userdata);
-}
-
-int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
-                  HttpCallback callback, void *userdata, ProviderRequest **ret) {
-        _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
-        int r;
-
-        if (!provider->metadata)
-                return -ENOENT;
-        if (!endpoint_url(provider->metadata, endpoint))
-                return -EOPNOTSUPP;
-        request = calloc(1, sizeof(*request));
-        if (!request)
-                return -ENOMEM;
-        *request = (ProviderRequest){
-                .provider = provider_ref(provider),
-                .endpoint = endpoint,
-                .timeout_usec = timeout_usec,
-                .callback = callback,
-                .userdata = userdata,
-        };
-        r = form_finish(form, &request->parameters);
-        if (r < 0)
-                return r;
-        r = request_send(request);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(request);
-        return 0;
-}
-
-ProviderRequest *provider_request_free(ProviderRequest *request) {
-        if (!request)
+        if (!metadata)
                 return NULL;
-        http_exchange_free(request->exchange);
-        secret_free(request->parameters);
-        provider_unref(request->provider);
-        free(request);
-        return NULL;
+        return (const char *[_PROVIDER_ENDPOINT_MAX]){
+                [PROVIDER_DOCUMENTS] = metadata->jwks_uri,
+                [PROVIDER_DEVICE_AUTHORIZATION] = metadata->device_authorization_endpoint,
+                [PROVIDER_TOKEN] = metadata->token_endpoint,
+                [PROVIDER_REVOCATION] = metadata->revocation_endpoint,
+        }[endpoint];
+}
+
+HttpClient *provider_http(const Provider *provider) {
+        return provider->http;
+}
+
+const ClientCredential *provider_credential(const Provider *provider) {
+        return provider->credential;
 }

@@ -10,8 +10,8 @@
 #include <systemd/sd-event.h>
 
 #include "common/outcome.h"
+#include "gateway/client-auth.h"
 #include "gateway/config-generation.h"
-#include "gateway/form.h"
 #include "gateway/http.h"
 #include "gateway/jwks.h"
 #include "gateway/metadata.h"
@@ -33,7 +33,6 @@ typedef enum ProviderEndpoint {
 
 typedef struct Provider Provider;
 typedef struct ProviderWait ProviderWait;
-typedef struct ProviderRequest ProviderRequest;
 
 /* @config is one of @generation's. A credential that cannot be used is no error yet: see
  * provider_usable(). */
@@ -89,16 +88,21 @@ void provider_prefetch_keys(Provider *provider);
  */
 bool provider_may_renew_keys(const Provider *provider);
 
-/* Posts @form with the client's authentication. The metadata must be there. -EOPNOTSUPP: the
- * provider has no such endpoint. @form is used up. @timeout_usec as in HttpRequest. */
-int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
-                  HttpCallback callback, void *userdata, ProviderRequest **ret);
-ProviderRequest *provider_request_free(ProviderRequest *request);
-DEFINE_CLEANUP(ProviderRequest, provider_request_free);
-
 /* The outcome where the provider has just refused the client: by its Date, the reason may be that
  * this host's clock dates the client's assertions wrong. */
 Outcome provider_refusal(const Provider *provider);
 
 /* The outcome of a request that got no usable answer. */
 Outcome provider_http_outcome(HttpError error);
+
+/* For provider-request.c. */
+
+/* As the metadata have it that were fetched last, however old. NULL: there is none, or they never
+ * were. */
+const char *provider_endpoint_url(const Provider *provider, ProviderEndpoint endpoint);
+HttpClient *provider_http(const Provider *provider);
+/* NULL: a public client's. */
+const ClientCredential *provider_credential(const Provider *provider);
+/* What every answer tells beside what it was asked for. */
+void provider_note_answer(Provider *provider, ProviderEndpoint endpoint, HttpError error,
+                          const HttpResponse *response, const char *detail);

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/provider-request.h"
 #include "gateway/token-response.h"
 #include "gateway/verification.h"
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "gateway/provider-request.h"
 #include "gateway/result-text.h"
 #include "gateway/token-response.h"
 

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "gateway/provider-request.h"
+
+#include <errno.h>
+
+struct ProviderRequest {
+        ProviderEndpoint endpoint;
+        Provider *provider;
+        HttpExchange *exchange;
+        Secret *parameters; /* without what proves the client */
+        uint64_t timeout_usec;
+        bool sent_again;
+        HttpCallback callback;
+        void *userdata;
+};
+
+static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
+                      void *userdata);
+
+/* Proves the client anew each time. */
+static int request_send(ProviderRequest *request) {
+        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
+        _cleanup_(form_freep) Form *form = NULL;
+        Provider *provider = request->provider;
+        const ProviderConfig *config = provider_config(provider);
+        const ClientCredential *credential = provider_credential(provider);
+        HttpRequest http;
+        int r;
+
+        r = form_new(&form);
+        if (r < 0)
+                return r;
+        r = form_add_encoded(form, request->parameters);
+        if (r < 0)
+                return r;
+        r = client_auth_apply(config, credential, form, &authorization);
+        if (r < 0)
+                return r;
+        r = form_finish(form, &body);
+        if (r < 0)
+                return r;
+
+        http = (HttpRequest){
+                .url = provider_endpoint_url(provider, request->endpoint),
+                .form = body,
+                .authorization = authorization,
+                .ca_file = config->ca_file,
+                .proxy = config->proxy,
+                .allow_loopback_http = config->allow_loopback_http,
+                .once = request->endpoint == PROVIDER_TOKEN ||
+                        config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT,
+                .timeout_usec = request->timeout_usec,
+        };
+        if (config->client_auth == CLIENT_AUTH_TLS) {
+                http.certificate = credential->certificate->chain;
+                http.certificate_key = credential->bytes;
+        }
+        return http_exchange_start(provider_http(provider), &http, on_answer, request,
+                                   &request->exchange);
+}
+
+/* What curl does for the other clients, with an assertion of its own. */
+static bool request_send_again(ProviderRequest *request) {
+        if (request->sent_again || !provider_endpoint_url(request->provider, request->endpoint))
+                return false;
+        request->sent_again = true;
+        request->exchange = http_exchange_free(request->exchange);
+        return request_send(request) >= 0;
+}
+
+static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
+                      void *userdata) {
+        ProviderRequest *request = userdata;
+
+        if (error == HTTP_E_STALE) {
+                /* A device code or a refresh token that is seen twice may end the login: whether to
+                 * risk that is for those to decide who know what is at stake. */
+                if (request->endpoint != PROVIDER_TOKEN && request_send_again(request))
+                        return;
+                error = HTTP_E_LOST;
+        }
+        provider_note_answer(request->provider, request->endpoint, error, response, detail);
+        request->callback(error, response, detail, request->userdata);
+}
+
+int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
+                  HttpCallback callback, void *userdata, ProviderRequest **ret) {
+        _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
+        int r;
+
+        if (!provider_endpoint_url(provider, endpoint))
+                return -EOPNOTSUPP;
+        request = calloc(1, sizeof(*request));
+        if (!request)
+                return -ENOMEM;
+        *request = (ProviderRequest){
+                .provider = provider_ref(provider),
+                .endpoint = endpoint,
+                .timeout_usec = timeout_usec,
+                .callback = callback,
+                .userdata = userdata,
+        };
+        r = form_finish(form, &request->parameters);
+        if (r < 0)
+                return r;
+        r = request_send(request);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(request);
+        return 0;
+}
+
+ProviderRequest *provider_request_free(ProviderRequest *request) {
+        if (!request)
+                return NULL;
+        http_exchange_free(request->exchange);
+        secret_free(request->parameters);
+        provider_unref(request->provider);
+        free(request);
+        return NULL;
+}
