@@ -12,6 +12,11 @@
 
 typedef struct Identity Identity;
 
+typedef enum IdentityError {
+        IDENTITY_E_MALFORMED = 1,
+        IDENTITY_E_SUBJECT, /* the UserInfo is of another subject than the ID token, or of none */
+} IdentityError;
+
 /* Takes @id_token over, whatever comes of it. */
 int identity_new(IdToken *id_token, Identity **ret);
 Identity *identity_free(Identity *identity);
@@ -19,7 +24,11 @@ DEFINE_CLEANUP(Identity, identity_free);
 
 const char *identity_subject(const Identity *identity);
 
-/* Claims belong to the identity; one that is null is absent. */
+/* Adds a UserInfo answer of @size bytes, once. 0, an IdentityError, or -ENOMEM. */
+int identity_add_userinfo(Identity *identity, const char *bytes, size_t size);
+
+/* A claim: that of the ID token, else that of the UserInfo; who said what to whom and when stands
+ * in the ID token alone. It belongs to the identity; one that is null is absent. */
 json_object *identity_claim(const Identity *identity, const char *name);
 /* One that is a string, else NULL. */
 const char *identity_claim_text(const Identity *identity, const char *name);

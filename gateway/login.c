@@ -11,12 +11,12 @@
 #include "common/log.h"
 #include "gateway/device-request.h"
 #include "gateway/display-text.h"
+#include "gateway/identity-request.h"
 #include "gateway/policy.h"
 #include "gateway/poll-schedule.h"
 #include "gateway/provider-request.h"
 #include "gateway/result-text.h"
 #include "gateway/token-response.h"
-#include "gateway/verification.h"
 
 #define DEVICE_CODE_GRANT "urn:ietf:params:oauth:grant-type:device_code"
 #define TIMER_ACCURACY_USEC UINT64_C(1000)
@@ -30,7 +30,7 @@ typedef enum LoginState {
         LOGIN_AUTHORIZATION, /* a code is asked for */
         LOGIN_WAITING,       /* until the next poll is permitted */
         LOGIN_POLLING,
-        LOGIN_VERIFICATION, /* the tokens are here, the keys to verify them may not be */
+        LOGIN_IDENTIFICATION, /* the tokens are here, what they say is not verified yet */
         LOGIN_ENDED,
 } LoginState;
 
@@ -63,7 +63,7 @@ struct Login {
         sd_event_source *timer;
         DeviceRequest *device_request;
         ProviderRequest *poll;
-        Verification *verification;
+        IdentityRequest *identity_request;
         uint64_t sent_usec; /* the last poll */
         DeviceAuthorization *authorization;
         PollSchedule schedule;
@@ -145,7 +145,7 @@ static void login_stop(Login *login) {
         login->timer = sd_event_source_disable_unref(login->timer);
         login->device_request = device_request_free(login->device_request);
         login->poll = provider_request_free(login->poll);
-        login->verification = verification_free(login->verification);
+        login->identity_request = identity_request_free(login->identity_request);
         login->authorization = device_authorization_free(login->authorization);
 }
 
@@ -219,7 +219,7 @@ static void login_end(Login *login, int result) {
         }
 }
 
-/* Verification. */
+/* Who approved it. */
 
 static void login_set_detail(Login *login, const char *what, const char *foreign) {
         _cleanup_free_ char *clean =
@@ -290,29 +290,23 @@ static int login_succeed(Login *login, const Identity *identity) {
         return 0;
 }
 
-static void on_verified(int result, IdToken *id_token, const char *detail, void *userdata) {
-        _cleanup_(identity_freep) Identity *identity = NULL;
+static void on_identity(int result, Identity *approver, const char *detail, void *userdata) {
+        _cleanup_(identity_freep) Identity *identity = approver;
         Login *login = userdata;
 
         if (result == 0)
-                result = identity_new(id_token, &identity);
-        if (result == 0)
                 result = login_succeed(login, identity);
         else if (detail)
-                login_set_detail(login, "ID token:", detail);
+                login_set_detail(login, detail, NULL);
         login_end(login, result);
 }
 
-static void login_verify(Login *login) {
-        const VerificationRequest request = {
-                .token = login->tokens->id_token,
-                .now_usec = clock_realtime_usec(),
-                .nonce = login->nonce,
-        };
+static void login_identify(Login *login) {
         int r;
 
-        login->state = LOGIN_VERIFICATION;
-        r = verification_start(login->provider, &request, on_verified, login, &login->verification);
+        login->state = LOGIN_IDENTIFICATION;
+        r = identity_request_start(login->provider, login->tokens, login->nonce, on_identity, login,
+                                   &login->identity_request);
         if (r < 0)
                 login_end(login, r);
 }
@@ -417,7 +411,7 @@ static void on_poll_answer(HttpError error, const HttpResponse *response, const 
         else if (r < 0)
                 login_end(login, r);
         else
-                login_verify(login);
+                login_identify(login);
 }
 
 static int login_send_poll(Login *login) {

@@ -43,6 +43,7 @@ Metadata *metadata_free(Metadata *metadata) {
         free(metadata->token_endpoint);
         free(metadata->jwks_uri);
         free(metadata->revocation_endpoint);
+        free(metadata->userinfo_endpoint);
         free(metadata);
         return NULL;
 }
@@ -59,6 +60,7 @@ static const struct Endpoint {
         {"token_endpoint", offsetof(Metadata, token_endpoint), METADATA_E_ENDPOINT, true},
         {"jwks_uri", offsetof(Metadata, jwks_uri), METADATA_E_ENDPOINT, false},
         {"revocation_endpoint", offsetof(Metadata, revocation_endpoint), 0, true},
+        {"userinfo_endpoint", offsetof(Metadata, userinfo_endpoint), 0, true},
 };
 
 /* -ENOENT: not there. */

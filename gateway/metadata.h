@@ -13,6 +13,7 @@ typedef struct Metadata {
         char *token_endpoint;
         char *jwks_uri;
         char *revocation_endpoint; /* or NULL */
+        char *userinfo_endpoint;   /* or NULL */
 } Metadata;
 
 typedef enum MetadataWhere {

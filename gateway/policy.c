@@ -157,14 +157,18 @@ static int judge_groups(const ProviderConfig *config, const Identity *identity, 
                       config->groups_claim);
 }
 
+/* The name in a "CLAIM=VALUE". NULL: no memory. */
+static char *required_name(const char *required) {
+        return strndup(required, strcspn(required, "="));
+}
+
 static int judge_claims(const ProviderConfig *config, const Identity *identity, char **ret_detail) {
         for (char **required = config->require_claim; required && *required; required++) {
-                size_t length = strcspn(*required, "=");
-                _cleanup_free_ char *name = strndup(*required, length);
+                _cleanup_free_ char *name = required_name(*required);
 
                 if (!name)
                         return -ENOMEM;
-                if (!identity_claim_is(identity, name, *required + length + 1))
+                if (!identity_claim_is(identity, name, *required + strlen(name) + 1))
                         return refuse(OUTCOME_IDENTITY_NOT_ALLOWED, ret_detail,
                                       "require_claim: ", name);
         }
@@ -182,4 +186,18 @@ int policy_judge_identity(const ProviderConfig *config, const Identity *identity
         if (r == 0)
                 r = judge_claims(config, identity, ret_detail);
         return r;
+}
+
+bool policy_lacks_claims(const ProviderConfig *config, const Identity *identity) {
+        if (!config->user_map && !identity_claim(identity, config->user_claim))
+                return true;
+        if (config->allow_groups && !identity_claim(identity, config->groups_claim))
+                return true;
+        for (char **required = config->require_claim; required && *required; required++) {
+                _cleanup_free_ char *name = required_name(*required);
+
+                if (name && !identity_claim(identity, name))
+                        return true;
+        }
+        return false;
 }

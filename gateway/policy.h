@@ -35,6 +35,9 @@ int policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid,
 int policy_judge_identity(const ProviderConfig *config, const Identity *identity, const char *user,
                           char **ret_detail);
 
+/* Whether a claim is absent that it depends on: worth asking for UserInfo. */
+bool policy_lacks_claims(const ProviderConfig *config, const Identity *identity);
+
 /* Whether @claim (the value of user_claim; NULL if the identity has none) names @user: whole, byte
  * by byte, after strip_domain was cut off. Where strip_domain is set, a claim of another domain or
  * of none does not match. With ignore_case the letters A to Z equal a to z; no others do. */

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 
+#include "gateway/wiped-buffer.h"
+
 struct ProviderRequest {
         ProviderEndpoint endpoint;
         Provider *provider;
         HttpExchange *exchange;
-        Secret *parameters; /* without what proves the client */
+        Secret *parameters;         /* without what proves the client */
+        const Secret *access_token; /* that is asked about, instead */
         uint64_t timeout_usec;
         bool sent_again;
         HttpCallback callback;
@@ -18,13 +21,10 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
                       void *userdata);
 
 /* Proves the client anew each time. */
-static int request_send(ProviderRequest *request) {
-        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
+static int request_prove_client(const ProviderRequest *request, Secret **ret_body,
+                                Secret **ret_authorization) {
+        const ProviderConfig *config = provider_config(request->provider);
         _cleanup_(form_freep) Form *form = NULL;
-        Provider *provider = request->provider;
-        const ProviderConfig *config = provider_config(provider);
-        const ClientCredential *credential = provider_credential(provider);
-        HttpRequest http;
         int r;
 
         r = form_new(&form);
@@ -33,10 +33,34 @@ static int request_send(ProviderRequest *request) {
         r = form_add_encoded(form, request->parameters);
         if (r < 0)
                 return r;
-        r = client_auth_apply(config, credential, form, &authorization);
-        if (r < 0)
-                return r;
-        r = form_finish(form, &body);
+        r = client_auth_apply(config, provider_credential(request->provider), form,
+                              ret_authorization);
+        return r < 0 ? r : form_finish(form, ret_body);
+}
+
+/* RFC 6750 2.1. What a token may consist of was seen to when it came, so it ends no header. */
+static int bearer_authorization(const Secret *token, Secret **ret) {
+        static const char scheme[] = "Bearer ";
+        _cleanup_(wiped_buffer_done) WipedBuffer value = {};
+        int r;
+
+        r = wiped_buffer_append(&value, scheme, strlen(scheme), SECRET_SIZE_MAX);
+        if (r >= 0)
+                r = wiped_buffer_append(&value, secret_bytes(token), secret_size(token),
+                                        SECRET_SIZE_MAX);
+        return r < 0 ? r : wiped_buffer_take(&value, ret);
+}
+
+static int request_send(ProviderRequest *request) {
+        _cleanup_(secret_freep) Secret *authorization = NULL, *body = NULL;
+        Provider *provider = request->provider;
+        const ProviderConfig *config = provider_config(provider);
+        const ClientCredential *credential = provider_credential(provider);
+        HttpRequest http;
+        int r;
+
+        r = request->access_token ? bearer_authorization(request->access_token, &authorization)
+                                  : request_prove_client(request, &body, &authorization);
         if (r < 0)
                 return r;
 
@@ -103,6 +127,30 @@ int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uin
         r = form_finish(form, &request->parameters);
         if (r < 0)
                 return r;
+        r = request_send(request);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(request);
+        return 0;
+}
+
+int provider_ask_userinfo(Provider *provider, const Secret *access_token, HttpCallback callback,
+                          void *userdata, ProviderRequest **ret) {
+        _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
+        int r;
+
+        if (!provider_endpoint_url(provider, PROVIDER_USERINFO))
+                return -EOPNOTSUPP;
+        request = calloc(1, sizeof(*request));
+        if (!request)
+                return -ENOMEM;
+        *request = (ProviderRequest){
+                .provider = provider_ref(provider),
+                .endpoint = PROVIDER_USERINFO,
+                .access_token = access_token,
+                .callback = callback,
+                .userdata = userdata,
+        };
         r = request_send(request);
         if (r < 0)
                 return r;

@@ -483,6 +483,7 @@ const char *provider_endpoint_url(const Provider *provider, ProviderEndpoint end
                 [PROVIDER_DEVICE_AUTHORIZATION] = metadata->device_authorization_endpoint,
                 [PROVIDER_TOKEN] = metadata->token_endpoint,
                 [PROVIDER_REVOCATION] = metadata->revocation_endpoint,
+                [PROVIDER_USERINFO] = metadata->userinfo_endpoint,
         }[endpoint];
 }
 

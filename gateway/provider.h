@@ -28,6 +28,7 @@ typedef enum ProviderEndpoint {
         PROVIDER_DEVICE_AUTHORIZATION,
         PROVIDER_TOKEN,
         PROVIDER_REVOCATION,
+        PROVIDER_USERINFO,
         _PROVIDER_ENDPOINT_MAX,
 } ProviderEndpoint;
 

@@ -19,6 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 assert(http_url_is_acceptable(metadata->jwks_uri, allow));
                 assert(!metadata->revocation_endpoint ||
                        http_url_is_acceptable(metadata->revocation_endpoint, allow));
+                assert(!metadata->userinfo_endpoint ||
+                       http_url_is_acceptable(metadata->userinfo_endpoint, allow));
         }
         return 0;
 }

@@ -31,6 +31,7 @@ static struct {
         size_t n_answers, n_used;
         unsigned n_requests;
         char *form;
+        char *authorization;
 } endpoints[_FAKE_ENDPOINT_MAX];
 
 static const char *const paths[_FAKE_ENDPOINT_MAX] = {
@@ -39,6 +40,7 @@ static const char *const paths[_FAKE_ENDPOINT_MAX] = {
         [FAKE_DEVICE] = "/device",
         [FAKE_TOKEN] = "/token",
         [FAKE_REVOCATION] = "/revoke",
+        [FAKE_USERINFO] = "/userinfo",
 };
 
 static JoseKey key;
@@ -54,6 +56,7 @@ static FakeAnswer default_answer(FakeEndpoint endpoint) {
                                    "\"device_authorization_endpoint\":\"" FAKE_ISSUER "/device\","
                                    "\"token_endpoint\":\"" FAKE_ISSUER "/token\","
                                    "\"revocation_endpoint\":\"" FAKE_ISSUER "/revoke\","
+                                   "\"userinfo_endpoint\":\"" FAKE_ISSUER "/userinfo\","
                                    "\"jwks_uri\":\"" FAKE_ISSUER "/jwks\"}",
                 [FAKE_DEVICE] = "{\"device_code\":\"the-device-code\",\"user_code\":\"WDJB-MJHT\","
                                 "\"verification_uri\":\"" FAKE_ISSUER "/go\",\"expires_in\":60,"
@@ -146,6 +149,7 @@ static void forget(void) {
                 for (size_t n = 0; n < endpoints[i].n_answers; n++)
                         free((char *)endpoints[i].answers[n].body);
                 free(endpoints[i].form);
+                free(endpoints[i].authorization);
                 memset(&endpoints[i], 0, sizeof(endpoints[i]));
         }
 }
@@ -178,6 +182,10 @@ unsigned fake_provider_requests(FakeEndpoint endpoint) {
 
 const char *fake_provider_form(FakeEndpoint endpoint) {
         return endpoints[endpoint].form ? endpoints[endpoint].form : "";
+}
+
+const char *fake_provider_authorization(FakeEndpoint endpoint) {
+        return endpoints[endpoint].authorization ? endpoints[endpoint].authorization : "";
 }
 
 static uint64_t monotonic_msec(void) {
@@ -237,7 +245,7 @@ static int on_exchange(sd_event_source *source, void *userdata) {
                 .body = body,
                 .retry_after_usec = answer.retry_after_usec,
                 .date_usec = answer.date_usec,
-                .is_json = true,
+                .is_json = !answer.not_json,
         };
         exchange->callback(answer.error, answer.error == HTTP_OK ? &response : NULL, "faked",
                            exchange->userdata);
@@ -268,6 +276,9 @@ int http_exchange_start(HttpClient *client, const HttpRequest *request, HttpCall
         endpoints[endpoint].n_requests++;
         free(endpoints[endpoint].form);
         endpoints[endpoint].form = request->form ? strdup(secret_bytes(request->form)) : NULL;
+        free(endpoints[endpoint].authorization);
+        endpoints[endpoint].authorization =
+                request->authorization ? strdup(secret_bytes(request->authorization)) : NULL;
         assert(sd_event_add_defer(client->event, &exchange->source, on_exchange, exchange) >= 0);
         *ret = exchange;
         return 0;

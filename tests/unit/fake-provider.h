@@ -18,6 +18,7 @@ typedef enum FakeEndpoint {
         FAKE_DEVICE,
         FAKE_TOKEN,
         FAKE_REVOCATION,
+        FAKE_USERINFO,
         _FAKE_ENDPOINT_MAX,
 } FakeEndpoint;
 
@@ -27,6 +28,7 @@ typedef struct FakeAnswer {
         const char *body; /* copied; NULL: "" */
         uint64_t retry_after_usec;
         uint64_t date_usec;
+        bool not_json; /* by its Content-Type */
 } FakeAnswer;
 
 /* Forgets answers and counters; @more is added to the configuration of provider "corp". */
@@ -45,6 +47,8 @@ char *fake_provider_id_token(const char *user, int64_t age_sec);
 unsigned fake_provider_requests(FakeEndpoint endpoint);
 /* The form of the last request, decoded no further. */
 const char *fake_provider_form(FakeEndpoint endpoint);
+/* The Authorization header of the last request, "" if there was none. */
+const char *fake_provider_authorization(FakeEndpoint endpoint);
 
 /* Where the configuration is: for configuration_new() and manager_new(). */
 const char *fake_provider_root(void);

@@ -251,6 +251,101 @@ static void test_binding(void) {
         teardown(&heard);
 }
 
+#define OPS "{\"sub\":\"sub-" USER "\",\"groups\":[\"ops\"]}"
+
+static void test_userinfo(void) {
+        static const char asked[] = "userinfo = yes\nallow_groups = ops";
+        static const struct {
+                const char *more, *claims;
+                FakeAnswer answer;
+                unsigned n_requests;
+                Outcome outcome;
+        } cases[] = {
+                {"userinfo = yes", "", {.body = "{}"}, 0, OUTCOME_SUCCESS},
+                {"allow_groups = ops", "", {.body = OPS}, 0, OUTCOME_IDENTITY_NOT_ALLOWED},
+                {asked, "", {.body = OPS}, 1, OUTCOME_SUCCESS},
+                {asked, ",\"groups\":[\"ops\"]", {.body = "{}"}, 0, OUTCOME_SUCCESS},
+                {asked, ",\"groups\":[]", {.body = OPS}, 0, OUTCOME_IDENTITY_NOT_ALLOWED},
+                {"userinfo = yes\nrequire_claim = level=3",
+                 "",
+                 {.body = "{\"sub\":\"sub-" USER "\",\"level\":3}"},
+                 1,
+                 OUTCOME_SUCCESS},
+                {"userinfo = yes\nuser_claim = nick",
+                 "",
+                 {.body = "{\"sub\":\"sub-" USER "\",\"nick\":\"" USER "\"}"},
+                 1,
+                 OUTCOME_SUCCESS},
+                {"userinfo = yes\nuser_claim = nick",
+                 "",
+                 {.body = "{\"sub\":\"sub-" USER "\",\"nick\":\"mallory\"}"},
+                 1,
+                 OUTCOME_USER_MISMATCH},
+                {asked,
+                 "",
+                 {.body = "{\"sub\":\"sub-" USER "\"}"},
+                 1,
+                 OUTCOME_IDENTITY_NOT_ALLOWED},
+                {asked,
+                 "",
+                 {.body = "{\"sub\":\"sub-mallory\",\"groups\":[\"ops\"]}"},
+                 1,
+                 OUTCOME_ID_TOKEN_INVALID},
+                {asked, "", {.body = "{\"groups\":[\"ops\"]}"}, 1, OUTCOME_ID_TOKEN_INVALID},
+                {asked, "", {.body = OPS, .not_json = true}, 1, OUTCOME_PROVIDER_ANSWER},
+                {asked, "", {.body = "<html>"}, 1, OUTCOME_PROVIDER_ANSWER},
+                {asked, "", {.body = OPS, .status = 401}, 1, OUTCOME_PROVIDER_ANSWER},
+                {asked, "", {.body = OPS, .status = 403}, 1, OUTCOME_PROVIDER_ANSWER},
+                {asked, "", {.body = OPS, .status = 503}, 1, OUTCOME_PROVIDER_BUSY},
+                {asked, "", {.error = HTTP_E_LOST}, 1, OUTCOME_PROVIDER_UNREACHABLE},
+                {asked, "", {.error = HTTP_E_LIMIT}, 1, OUTCOME_PROVIDER_ANSWER},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Heard heard;
+
+                setup(cases[i].more);
+                fake_provider_claims(cases[i].claims);
+                fake_provider_grant(USER, "r1");
+                fake_provider_say(FAKE_USERINFO, cases[i].answer);
+                assert(verdict(&heard) == (int)cases[i].outcome);
+                assert(fake_provider_requests(FAKE_USERINFO) == cases[i].n_requests);
+                assert(streq(fake_provider_authorization(FAKE_USERINFO),
+                             cases[i].n_requests > 0 ? "Bearer access-of-r1" : ""));
+                teardown(&heard);
+                assert(fake_provider_requests(FAKE_REVOCATION) == 1);
+        }
+}
+
+/* It ends while it waits for the answer. */
+static void test_cancelled_at_userinfo(void) {
+        Heard heard;
+
+        setup("userinfo = yes\nallow_groups = ops");
+        fake_provider_grant(USER, "r1");
+        begin(&heard);
+        while (fake_provider_requests(FAKE_USERINFO) == 0)
+                assert(sd_event_run(event, UINT64_MAX) >= 0);
+        login_cancel(heard.login);
+        assert(heard.over && fake_provider_requests(FAKE_REVOCATION) == 1);
+        teardown(&heard);
+}
+
+/* A provider without the endpoint. */
+static void test_no_userinfo(void) {
+        Heard heard;
+
+        setup("userinfo = yes\nallow_groups = ops");
+        fake_provider_say(FAKE_DISCOVERY,
+                          (FakeAnswer){.body = "{\"issuer\":\"" FAKE_ISSUER
+                                               "\",\"device_authorization_endpoint\":\"" FAKE_ISSUER
+                                               "/device\",\"token_endpoint\":\"" FAKE_ISSUER
+                                               "/token\",\"jwks_uri\":\"" FAKE_ISSUER "/jwks\"}"});
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == OUTCOME_PROVIDER_ANSWER);
+        teardown(&heard);
+}
+
 static void test_no_refresh_token_allowed(void) {
         Heard heard;
 
@@ -438,6 +533,9 @@ int main(void) {
         test_refused_tokens();
         test_kind_of_login();
         test_binding();
+        test_userinfo();
+        test_cancelled_at_userinfo();
+        test_no_userinfo();
         test_no_refresh_token_allowed();
         test_token_endpoint_says_no();
         test_trouble_while_polling();

@@ -46,14 +46,16 @@ static void test_good(void) {
                 "{\"issuer\":\"http://127.0.0.1:1\",\"device_authorization_endpoint\":"
                 "\"http://127.0.0.1:1/d\",\"token_endpoint\":\"http://127.0.0.1:1/t\","
                 "\"jwks_uri\":\"http://127.0.0.1:1/j\",\"revocation_endpoint\":"
-                "\"http://127.0.0.1:1/r\"}";
+                "\"http://127.0.0.1:1/r\",\"userinfo_endpoint\":\"http://127.0.0.1:1/u\"}";
 
         assert(metadata_parse(GOOD, strlen(GOOD), ISSUER, false, &m) == 0);
         assert(streq(m->device_authorization_endpoint, "https://id.example.com/d"));
         assert(streq(m->token_endpoint, "https://id.example.com/t"));
         assert(streq(m->jwks_uri, "https://id.example.com/j") && !m->revocation_endpoint);
+        assert(!m->userinfo_endpoint);
         assert(metadata_parse(loopback, strlen(loopback), "http://127.0.0.1:1", true, &http) == 0);
         assert(streq(http->revocation_endpoint, "http://127.0.0.1:1/r"));
+        assert(streq(http->userinfo_endpoint, "http://127.0.0.1:1/u"));
 }
 
 static void test_aliases(void) {
@@ -107,6 +109,8 @@ static void test_refusals(void) {
                  "\"file:///etc/passwd\"}"},
                 {METADATA_E_ENDPOINT, "{\"issuer\":\"" ISSUER "\"," ENDPOINTS
                                       ",\"revocation_endpoint\":\"http://id.example.com/r\"}"},
+                {METADATA_E_ENDPOINT, "{\"issuer\":\"" ISSUER "\"," ENDPOINTS
+                                      ",\"userinfo_endpoint\":\"http://id.example.com/u\"}"},
                 {METADATA_E_ENDPOINT,
                  "{\"issuer\":\"" ISSUER "\",\"device_authorization_endpoint\":"
                  "[\"https://id.example.com/d\"]}"},
