@@ -348,6 +348,10 @@ static int key_verify(const Key *key, const struct Algorithm *algorithm, const v
         _cleanup_(md_ctxp) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
         EVP_PKEY_CTX *pkey_ctx; /* belongs to ctx */
 
+        /* RFC 8017 8.1.2 and 8.2.2, 1: one without the zeros that it begins with is another. */
+        if (algorithm->key_type == KEY_RSA &&
+            signature_size != (size_t)EVP_PKEY_get_size(key->pkey))
+                return -EBADMSG;
         if (!ctx || EVP_DigestVerifyInit_ex(ctx, &pkey_ctx, algorithm->digest, NULL, NULL,
                                             key->pkey, NULL) <= 0)
                 return -ENOMEM;

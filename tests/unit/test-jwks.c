@@ -120,6 +120,32 @@ static void test_der_signature(void) {
         jose_key_done(&key);
 }
 
+/* Of one in 256 signatures the first byte is zero, which makes it no shorter. */
+static void test_short_signature(void) {
+        static const char *const rsa[] = {"RS256", "PS256"};
+
+        for (size_t i = 0; i < ELEMENTSOF(rsa); i++) {
+                JoseKey key = jose_key_new(rsa[i], "k");
+                _cleanup_free_ char *set = jose_jwks(&key, 1);
+                _cleanup_(jwks_freep) Jwks *jwks = NULL;
+                unsigned char *signature = NULL;
+                size_t size;
+                char input[16];
+
+                assert(jwks_parse(set, strlen(set), &jwks) == 0);
+                for (unsigned n = 0; !signature || signature[0] != 0; n++) {
+                        free(signature);
+                        (void)snprintf(input, sizeof(input), "%u", n);
+                        signature = jose_signature(&key, input, strlen(input), &size);
+                }
+                assert(jwks_verify(jwks, rsa[i], "k", input, strlen(input), signature, size) == 0);
+                assert(jwks_verify(jwks, rsa[i], "k", input, strlen(input), signature + 1,
+                                   size - 1) == -EBADMSG);
+                free(signature);
+                jose_key_done(&key);
+        }
+}
+
 static void test_several_keys(void) {
         JoseKey keys[] = {jose_key_new("ES256", NULL), jose_key_new("RS256", "r"),
                           jose_key_new("ES256", NULL)};
@@ -220,6 +246,7 @@ int main(void) {
         test_published_vectors();
         test_each_algorithm();
         test_der_signature();
+        test_short_signature();
         test_several_keys();
         test_unusable_keys();
         test_bound_algorithm();
