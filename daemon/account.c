@@ -9,6 +9,7 @@
 #include "common/outcome.h"
 #include "daemon/bus-error.h"
 #include "daemon/kept-grant.h"
+#include "daemon/notification.h"
 #include "daemon/schedule.h"
 
 /* The kernel ends a key up to 2 s before its token: its timeout and the clock that it is counted by
@@ -57,6 +58,8 @@ struct Account {
         Retry retry;
         unsigned n_failures;
         uint64_t attempt_usec;
+
+        Notification notification; /* while a new login is required */
 };
 
 static void account_enter_fresh(Account *account);
@@ -154,6 +157,7 @@ static void account_enter_fresh(Account *account) {
         uint64_t lifetime = grant->lifetime_usec, delay;
 
         account->n_failures = 0;
+        notification_close(&account->notification, account->context->bus);
         account_clear_timer(account);
         if (!account->kept.renewable) {
                 account_set_timer(account, grant->expires_usec);
@@ -188,6 +192,7 @@ static void account_enter_login_required(Account *account) {
         account_clear_timer(account);
         log_notice("%s: a new login is needed: %s", account_name(account),
                    account_last_error(account));
+        notification_show(&account->notification, account->context->bus, account_name(account));
 }
 
 /* The gateway only ever answers with a newer state of what it was given. */
@@ -236,6 +241,11 @@ static AccountEvent account_judge(int result, Retry *ret_retry) {
         return EVENT_FAILED;
 }
 
+static void account_end_login(Account *account) {
+        if (kept_grant_end_login(&account->kept) < 0)
+                account->kept.renewable = false;
+}
+
 static void account_on_refreshed(void *userdata, int result, const char *message, int grant_fd) {
         Account *account = userdata;
         bool was_offline = account->n_failures > 0;
@@ -248,11 +258,16 @@ static void account_on_refreshed(void *userdata, int result, const char *message
                           : result < 0 ? bus_error_gateway_message()
                                        : NULL;
         }
+        event = account_judge(result, &account->retry);
+        if (event == EVENT_LOGIN_OVER && result != OUTCOME_LOGIN_REQUIRED) {
+                message = "The identity provider answered for another identity, so this login is "
+                          "over. Log in again with `oidc-keyring login`.";
+                result = OUTCOME_LOGIN_REQUIRED;
+        }
         account_set_error(account, message);
         account->failure = result;
-        event = account_judge(result, &account->retry);
-        if (event == EVENT_LOGIN_OVER && kept_grant_end_login(&account->kept) < 0)
-                account->kept.renewable = false;
+        if (event == EVENT_LOGIN_OVER)
+                account_end_login(account);
         if (event == EVENT_RENEWED && was_offline)
                 log_info("%s: the token could be renewed again", account_name(account));
 
@@ -276,10 +291,12 @@ static int account_on_timer(sd_event_source *source, uint64_t usec, void *userda
 
         (void)source;
         (void)usec;
-        if (!account->kept.renewable)
+        if (!account->kept.renewable) {
+                account_end_login(account);
                 account_set_error(account,
                                   "The token has expired and cannot be renewed. Log in again "
                                   "with `oidc-keyring login`.");
+        }
         account_happens(account, account->kept.renewable ? EVENT_REFRESH : EVENT_ENDED);
         return 0;
 }
@@ -310,6 +327,7 @@ Account *account_free(Account *account) {
         account_answer(account, OUTCOME_UNKNOWN_ACCOUNT, outcome_message(OUTCOME_UNKNOWN_ACCOUNT));
         gateway_call_free(account->call);
         sd_event_source_disable_unref(account->timer);
+        notification_done(&account->notification);
         kept_grant_done(&account->kept);
         free(account->last_error);
         free(account);
@@ -353,7 +371,17 @@ int account_install(Account *account, Grant *grant, RetirementDone done, void *u
 }
 
 void account_restore(Account *account, Grant *grant, uint64_t sequence, int fd) {
-        account_begin(account, kept_grant_restore(&account->kept, grant, sequence, fd));
+        bool over = grant->login_over;
+        int r;
+
+        r = kept_grant_restore(&account->kept, grant, sequence, fd);
+        if (!over) {
+                account_begin(account, r);
+                return;
+        }
+        /* Not entered: the process before has told it to whoever had to hear it. */
+        account->state = ACCOUNT_LOGIN_REQUIRED;
+        account_set_error(account, outcome_message(OUTCOME_LOGIN_REQUIRED));
 }
 
 static bool account_token_is_good(const Account *account, uint64_t min_valid_usec) {
@@ -368,6 +396,14 @@ static bool account_token_is_good(const Account *account, uint64_t min_valid_use
         return grant->generation > 0 &&
                (remaining >= grant->lifetime_usec ||
                 schedule_token_is_young(grant->lifetime_usec, grant->lifetime_usec - remaining));
+}
+
+/* What the provider would have to mend, the person can go around. */
+static const char *account_refusal_message(int refusal) {
+        if (refusal == OUTCOME_NO_REFRESH_TOKEN)
+                return "The token cannot be renewed, because the identity provider gave no refresh "
+                       "token. Get another one with `oidc-keyring login`.";
+        return refusal > 0 ? outcome_message((Outcome)refusal) : NULL;
 }
 
 /* Why asking the provider would be of no use now: 0, or what to tell. */
@@ -386,7 +422,7 @@ void account_refresh(Account *account, AccountDone done, void *userdata) {
         if (r == 0)
                 r = account_wait(account, done, userdata);
         if (r != 0) {
-                done(userdata, account, r, r > 0 ? outcome_message((Outcome)r) : NULL);
+                done(userdata, account, r, account_refusal_message(r));
                 return;
         }
         account_happens(account, EVENT_REFRESH);
@@ -428,6 +464,7 @@ int account_retire(Account *account, RetirementDone done, void *userdata, Retire
         _cleanup_close_ int fd = account_grant_to_revoke(account);
 
         account_clear_timer(account);
+        notification_close(&account->notification, account->context->bus);
         kept_grant_wipe(&account->kept);
         if (!ret)
                 return -ENOBUFS;

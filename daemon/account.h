@@ -20,6 +20,7 @@ typedef struct Account Account;
  * changed. */
 typedef struct AccountContext {
         sd_event *event;
+        sd_bus *bus; /* the user's, where a desktop may be */
         GatewayClient gateway;
         uint64_t (*random)(void);
         void (*changed)(void *userdata, const Account *account);

@@ -126,6 +126,7 @@ int kept_grant_end_login(KeptGrant *kept) {
         if (r < 0)
                 return r;
         whole->refresh_token = secret_free(whole->refresh_token);
+        whole->login_over = 1;
         return kept_grant_replace(kept, TAKE_PTR(whole));
 }
 

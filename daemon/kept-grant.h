@@ -38,7 +38,8 @@ int kept_grant_restore(KeptGrant *kept, Grant *grant, uint64_t sequence, int fd)
 /* Makes sure of the key: @again writes it even if it is there. 0, OUTCOME_NO_KEYRING, -errno. */
 int kept_grant_publish(KeptGrant *kept, bool again);
 
-/* The login is over: forgets the refresh token. The access token stays until it expires. */
+/* The login is over: forgets the refresh token, and remembers that. The access token stays until it
+ * expires. */
 int kept_grant_end_login(KeptGrant *kept);
 
 /* Takes key and stored grant away. */

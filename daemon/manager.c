@@ -69,6 +69,7 @@ int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata
         manager->bus = sd_bus_ref(bus);
         manager->context = (AccountContext){
                 .event = sd_event_ref(event),
+                .bus = manager->bus,
                 .gateway = {.event = event, .open = gateway_open, .userdata = userdata},
                 .random = manager_random,
                 .changed = manager_on_changed,
@@ -199,6 +200,8 @@ int manager_add_grant(Manager *manager, int fd, Account **ret) {
         r = grant_unseal(fd, &grant);
         if (r < 0)
                 return r;
+        if (grant->login_over) /* which only a daemon says, and only to itself */
+                return -EBADMSG;
         account = manager_find(manager, grant->account);
         if (!account)
                 return manager_add_new(manager, TAKE_PTR(grant), ret);

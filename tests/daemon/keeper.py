@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Iterator
 
 from gateway import Caller
 from output import Output
@@ -156,22 +158,36 @@ class Keeper:
         seen = json.loads(self.reader(0).communicate()[0])
         return seen["tokens"][0][0] if seen["tokens"] else None
 
+    @contextlib.contextmanager
+    def follow(self, *argv: object, ready: str, errors: bool = False) -> Iterator[Output]:
+        """What a program of the user's writes, from its line `ready` on, which may be one of its errors."""
+        output = Output()
+        process = subprocess.Popen(list(map(str, argv)), env=self.environment, user=self.uid, group=self.uid,
+                                   extra_groups=[], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        first = (process.stderr if errors else process.stdout).readline()
+        assert ready in first.decode(), first
+        following = output.follow(process.stdout)
+        try:
+            yield output
+        finally:
+            process.terminate()
+            process.wait()
+            process.stderr.close()
+            following.join()
+
+    def signals(self) -> contextlib.AbstractContextManager[Output]:
+        """The daemon's, none missed."""
+        return self.follow("busctl", "--user", "--match=type='signal',path_namespace='/org/oidckeyring/Keyring1'",
+                           "monitor", ready="Monitoring", errors=True)
+
+    def desktop(self) -> contextlib.AbstractContextManager[Output]:
+        """One that shows notifications: see fake-desktop.c."""
+        return self.follow(self.build / "tests/daemon/fake-desktop", ready="ready")
+
     def wait_for_state(self, state: str) -> None:
         """Asks again with every signal of the daemon's."""
-        signals = Output()
-        monitor = subprocess.Popen(
-            ["busctl", "--user", "--match=type='signal',path_namespace='/org/oidckeyring/Keyring1'", "monitor"],
-            env=self.environment, user=self.uid, group=self.uid, extra_groups=[], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
-        assert b"Monitoring" in monitor.stderr.readline()  # from here on it misses none
-        following = signals.follow(monitor.stdout)
-        try:
+        with self.signals() as signals:
             signals.wait_until(lambda: self.account()["state"] == state)
-        finally:
-            monitor.terminate()
-            monitor.wait()
-            monitor.stderr.close()
-            following.join()
 
     def proc(self, name: str, pattern: str) -> int:
         text = Path(f"/proc/{self.process.pid}/{name}").read_text()

@@ -157,9 +157,9 @@ class Gateway:
         self.start()
         return self
 
-    def configure(self, more: str, issuer: str | None = None) -> None:
+    def configure(self, more: str, issuer: str | None = None, client_id: str | None = None) -> None:
         (self.folder / "etc/oidc-keyring.conf").write_text(CONFIG.format(
-            issuer=issuer or self.idp.issuer, client_id=self._client_id, ca_file=self.idp.ca_file, more=more))
+            issuer=issuer or self.idp.issuer, client_id=client_id or self._client_id, ca_file=self.idp.ca_file, more=more))
 
     def start(self) -> None:
         """With what is stored. Returns when it says that it is ready, and so has its name."""

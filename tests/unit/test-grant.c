@@ -45,6 +45,18 @@ static void test_round_trip(void) {
         assert(grant_seal(grant, &fd2) == 0);
         assert(grant_unseal(fd2, &second) == 0);
         assert(secret_equal(second->refresh_token, grant->refresh_token));
+        assert(first->login_over == 0);
+}
+
+static void test_login_over(void) {
+        static const char over[] = HEAD BODY "login_over=1\n";
+        _cleanup_(grant_freep) Grant *grant = example(), *sealed = NULL, *parsed = NULL;
+        _cleanup_close_ int fd = -1;
+
+        grant->login_over = 1;
+        assert(grant_seal(grant, &fd) == 0 && grant_unseal(fd, &sealed) == 0);
+        assert(sealed->login_over == 1);
+        assert(grant_parse(over, strlen(over), &parsed) == 0 && parsed->login_over == 1);
 }
 
 static void break_account(Grant *g) {
@@ -69,12 +81,19 @@ static void break_percent(Grant *g) {
 static void no_lifetime(Grant *g) {
         g->lifetime_usec = 0;
 }
+static void over_and_renewable(Grant *g) {
+        g->login_over = 1;
+        assert(secret_new_copy("refresh", 7, &g->refresh_token) == 0);
+}
+static void over_twice(Grant *g) {
+        g->login_over = 2;
+}
 
 /* What could not be read back is not written. */
 static void test_unsound_grants_are_not_sealed(void) {
-        static void (*const breaks[])(Grant *) = {break_account, break_text,  drop_issuer,
-                                                  empty_user,    break_token, break_percent,
-                                                  no_lifetime};
+        static void (*const breaks[])(Grant *) = {break_account, break_text,         drop_issuer,
+                                                  empty_user,    break_token,        break_percent,
+                                                  no_lifetime,   over_and_renewable, over_twice};
 
         for (size_t i = 0; i < ELEMENTSOF(breaks); i++) {
                 _cleanup_(grant_freep) Grant *grant = example();
@@ -97,6 +116,8 @@ static void test_foreign_bytes(void) {
                 HEAD BODY "refresh_token=\xc3\xbc\n",
                 HEAD BODY "no equals sign\n",
                 HEAD BODY "refresh_token=unterminated",
+                HEAD BODY "login_over=1\nrefresh_token=a\n",
+                HEAD BODY "login_over=2\n",
                 HEAD "account=Corp\n" BODY,
         };
         static const char newer[] = HEAD BODY "unknown=1\nunknown=2\n";
@@ -127,6 +148,7 @@ static void test_descriptors(void) {
 
 int main(void) {
         test_round_trip();
+        test_login_over();
         test_unsound_grants_are_not_sealed();
         test_foreign_bytes();
         test_descriptors();
