@@ -214,7 +214,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
                 return on_call(b, m);
         if (b->mode == FAKE_BUS_MUTE)
                 return 1;
-        assert(sd_bus_reply_method_return(m, "s", ":1.7") >= 0);
+        if (sd_bus_reply_method_return(m, "s", ":1.7") < 0)
+                _exit(0); /* the client has gone */
         if (b->mode == FAKE_BUS_FLOOD)
                 flood(sd_bus_message_get_bus(m));
         return 1;
@@ -229,7 +230,8 @@ static void serve_bus(FakeBus *b, int fd) {
         assert(sd_bus_set_fd(bus, fd, fd) >= 0);
         assert(sd_bus_set_server(bus, 1, id) >= 0);
         assert(sd_bus_add_filter(bus, NULL, on_message, b) >= 0);
-        assert(sd_bus_start(bus) >= 0);
+        if (sd_bus_start(bus) < 0)
+                _exit(0);
         for (;;) {
                 int r = sd_bus_process(bus, NULL);
 
