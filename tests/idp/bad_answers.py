@@ -102,7 +102,7 @@ def _errors() -> Iterable[BadAnswer]:
         # an unknown or spent token is what was wanted
         harmless = ("revocation",) if error in ("invalid_grant", "interaction_required", "login_required",
                                                 "consent_required") else ()
-        name = error.strip() if error.strip() and len(error) < 50 and error.strip() == error else f"unregistered-{number}"
+        name = error if error.isprintable() and 0 < len(error.strip()) == len(error) < 50 else f"unregistered-{number}"
         yield BadAnswer(f"error-{name}", "json_error", {"error": error}, POSTED, harmless)
     for status in (200, 401, 403, 500):
         yield BadAnswer(f"error-under-{status}", "json_error", {"error": "invalid_request", "status": status}, POSTED,
@@ -123,7 +123,8 @@ def _bodies() -> Iterable[BadAnswer]:
     for name, body in {
             "null": "null", "true": "true", "number": "1", "string": '"x"', "list": "[]", "object": "{}",
             "open": "{", "closed": "}", "two": "{}{}", "comma": '{"a":1,}', "single-quotes": "{'a':1}",
-            "comment": '/**/{"a":1}', "nan": '{"a":NaN}', "infinity": '{"a":-Infinity}', "nul-escape": '{"a":"\\u0000"}',
+            "comment": '/**/{"a":1}', "nan": '{"a":NaN}', "infinity": '{"a":-Infinity}',
+            "nul-escape": '{"a":"\\u0000"}',
             "duplicate": '{"issuer":"a","issuer":"b","access_token":"a","access_token":"b"}',
             "duplicate-escape": '{"issuer":"a","i\\u0073suer":"b"}', "many": "{" + '"a":{' * 2000 + "}" * 2001,
             "long-number": '{"expires_in":' + "9" * 5000 + "}", "long-name": '{"' + "a" * 100_000 + '":1}',
@@ -187,7 +188,8 @@ def _redirects(elsewhere: str) -> Iterable[BadAnswer]:
 
 def _member(endpoint: str, name: str, values: dict[str, Any], harmless: bool) -> Iterable[BadAnswer]:
     for what, value in {"missing": None, **values}.items():
-        yield BadAnswer(f"{name}-{what}", "tamper", {"patch": {name: value}}, (endpoint,), (endpoint,) if harmless else ())
+        yield BadAnswer(f"{name}-{what}", "tamper", {"patch": {name: value}}, (endpoint,),
+                        (endpoint,) if harmless else ())
 
 
 def _members(issuer: str) -> Iterable[BadAnswer]:
@@ -210,7 +212,8 @@ def _members(issuer: str) -> Iterable[BadAnswer]:
         yield from _member("discovery", name, {**WRONG_TYPES, **addresses}, False)
     yield from _member("discovery", "revocation_endpoint", {**WRONG_TYPES, **addresses}, True)
     yield from _member("discovery", "issuer", {
-        **WRONG_TYPES, "empty": "", "slash": f"{issuer}/", "upper": issuer.upper(), "other": "https://evil.example.test",
+        **WRONG_TYPES, "empty": "", "slash": f"{issuer}/", "upper": issuer.upper(),
+        "other": "https://evil.example.test",
         "longer": f"{issuer}0", "shorter": issuer[:-1], "query": f"{issuer}?x", "fragment": f"{issuer}#",
         "user": issuer.replace("//", "//x@"), "http": issuer.replace("https", "http"), **unclean}, False)
     for name, keys in {"missing": None, "object": {}, "text": "x", "empty": [], "numbers": [1, 2],

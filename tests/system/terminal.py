@@ -47,8 +47,13 @@ class Terminal:
         pass
 
     @property
+    def raw(self) -> str:
+        """All that the terminal was sent."""
+        return "".join(self._log)
+
+    @property
     def screen(self) -> str:
-        return _ESCAPES.sub("", "".join(self._log)).replace("\r\n", "\n")
+        return _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
 
     def expect(self, pattern: str) -> re.Match[str]:
         """Waits until the pattern is on the screen, after what was found before."""
