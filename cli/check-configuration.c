@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/check-parts.h"
 #include "common/names.h"
@@ -78,24 +79,45 @@ static void check_credential(Findings *findings, const char *path, const Provide
                 finding(findings, SEVERITY_OK, "credentials", "%s is there for root alone", path);
 }
 
+static bool has_encrypted(Findings *findings, const char *root, const ProviderConfig *provider) {
+        _cleanup_free_ char *path = NULL;
+        struct stat st;
+
+        if (asprintf(&path, "%s" ENCRYPTED_CREDENTIALS_FOLDER "/%s", root, provider->name) < 0) {
+                path = NULL;
+                return false;
+        }
+        if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+                return false;
+        finding(findings, SEVERITY_OK, "credentials", "%s is there, encrypted", path);
+        return true;
+}
+
+static void check_credentials_folder(Findings *findings, const char *folder) {
+        struct stat st;
+
+        if (stat(folder, &st) == 0 && !only_root(&st, 0700))
+                finding(findings, SEVERITY_ERROR, "credentials",
+                        "%s is open to others than root: chown root:root and chmod 0700", folder);
+}
+
 void check_credentials(Findings *findings, const char *root, const Config *config) {
         _cleanup_free_ char *folder = NULL;
-        struct stat st;
 
         if (asprintf(&folder, "%s" CREDENTIALS_FOLDER, root) < 0) {
                 folder = NULL;
                 return;
         }
-        if (stat(folder, &st) == 0 && !only_root(&st, 0700))
-                finding(findings, SEVERITY_ERROR, "credentials",
-                        "%s is open to others than root: chown root:root and chmod 0700", folder);
+        check_credentials_folder(findings, folder);
         for (size_t i = 0; i < config->n_providers; i++) {
+                const ProviderConfig *provider = &config->providers[i];
                 _cleanup_free_ char *path = NULL;
 
-                if (asprintf(&path, "%s/%s", folder, config->providers[i].name) < 0) {
+                if (asprintf(&path, "%s/%s", folder, provider->name) < 0) {
                         path = NULL;
                         return;
                 }
-                check_credential(findings, path, &config->providers[i]);
+                if (access(path, F_OK) == 0 || !has_encrypted(findings, root, provider))
+                        check_credential(findings, path, provider);
         }
 }

@@ -25,6 +25,7 @@
 /* The configuration is where administrators look for it, whatever the prefix of the build. */
 #define CONFIG_FILE "/etc/oidc-keyring.conf"
 #define CREDENTIALS_FOLDER "/etc/oidc-keyring/credentials"
+#define ENCRYPTED_CREDENTIALS_FOLDER "/etc/oidc-keyring/encrypted"
 /* StateDirectory= of the gateway's unit. */
 #define STATE_FOLDER "/var/lib/oidc-keyring"
 

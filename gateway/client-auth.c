@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/names.h"
 #include "gateway/client-assertion.h"
 #include "gateway/client-key.h"
 
@@ -107,17 +106,35 @@ static const char *read_bytes(int fd, Secret **ret) {
                        : NULL;
 }
 
+/* -1 with errno if it is in neither form there. */
+static int open_credential(int directory_fd, const char *provider) {
+        static const char *const prefixes[] = {CLIENT_CREDENTIAL_PREFIX,
+                                               CLIENT_CREDENTIAL_PREFIX_ENCRYPTED};
+        int fd = -1;
+
+        for (size_t i = 0; i < ELEMENTSOF(prefixes) && fd < 0; i++) {
+                _cleanup_free_ char *name = NULL;
+
+                if (asprintf(&name, "%s%s", prefixes[i], provider) < 0) {
+                        name = NULL;
+                        return -1;
+                }
+                fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+                if (fd < 0 && errno != ENOENT)
+                        return -1;
+        }
+        return fd;
+}
+
 static const char *read_credential(const char *provider, const char *directory, Secret **ret) {
-        char name[sizeof(CLIENT_CREDENTIAL_PREFIX) + ACCOUNT_NAME_MAX];
         _cleanup_close_ int directory_fd = -1, fd = -1;
 
         if (!directory)
                 return "is missing";
-        (void)snprintf(name, sizeof(name), CLIENT_CREDENTIAL_PREFIX "%s", provider);
         directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory_fd < 0)
                 return "is missing";
-        fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+        fd = open_credential(directory_fd, provider);
         if (fd < 0)
                 return errno == ENOENT ? "is missing" : "cannot be opened";
         return read_bytes(fd, ret);

@@ -9,9 +9,11 @@
 #include "gateway/client-certificate.h"
 #include "gateway/form.h"
 
-/* The credential CLIENT_CREDENTIAL_PREFIX + provider in $CREDENTIALS_DIRECTORY:
- * LoadCredential=credentials:DIRECTORY names the file NAME of the directory so, systemd.exec(5). */
+/* The credential is one of these with the provider's name, in $CREDENTIALS_DIRECTORY:
+ * LoadCredential=credentials:DIRECTORY names the file NAME of the directory so, systemd.exec(5),
+ * and LoadCredentialEncrypted=encrypted:DIRECTORY one that it has decrypted. */
 #define CLIENT_CREDENTIAL_PREFIX "credentials_"
+#define CLIENT_CREDENTIAL_PREFIX_ENCRYPTED "encrypted_"
 #define CLIENT_SECRET_MAX 4096u
 #define CLIENT_PEM_MAX (64u * 1024u)
 

@@ -61,6 +61,10 @@ static ssize_t raw_receive(RawConnection *connection, char *bytes, size_t size) 
                                : recv(connection->fd, bytes, size, 0);
 }
 
+SSL *raw_connection_tls(const RawConnection *connection) {
+        return connection->tls;
+}
+
 int raw_connection_fd(const RawConnection *connection) {
         return connection->fd;
 }

@@ -35,6 +35,7 @@ char *raw_server_last_request(RawServer *server);
 bool raw_send(RawConnection *connection, const void *bytes, size_t size);
 bool raw_send_text(RawConnection *connection, const char *text);
 int raw_connection_fd(const RawConnection *connection);
+SSL *raw_connection_tls(const RawConnection *connection); /* NULL without TLS */
 /* Waits until the other side closes. */
 bool raw_wait_for_end(RawConnection *connection);
 

@@ -15,17 +15,21 @@ static ProviderConfig config = {
         .client_id = (char *)"a:b+c%d \xc3\xa9",
 };
 
-static void write_credential(const char *text, size_t size) {
+static void write_file(const char *name, const char *text, size_t size) {
         _cleanup_free_ char *path = NULL;
         FILE *file;
 
-        assert(asprintf(&path, "%s/credentials_corp", folder) > 0);
+        assert(asprintf(&path, "%s/%s", folder, name) > 0);
         if (!text) {
                 assert(unlink(path) == 0);
                 return;
         }
         file = fopen(path, "we");
         assert(file && fwrite(text, 1, size, file) == size && fclose(file) == 0);
+}
+
+static void write_credential(const char *text, size_t size) {
+        write_file("credentials_corp", text, size);
 }
 
 static void check_load(const char *text, size_t size, const char *problem) {
@@ -65,6 +69,20 @@ static void test_load(void) {
         check_load(large, CLIENT_PEM_MAX + 1, "too long");
         config.client_auth = CLIENT_AUTH_TLS;
         check_load("x", 1, "no private key");
+}
+
+static void test_encrypted(void) {
+        _cleanup_(client_credential_freep) ClientCredential *credential = NULL, *plain = NULL;
+
+        config.client_auth = CLIENT_AUTH_SECRET_POST;
+        write_file("encrypted_corp", "decrypted", 9);
+        write_credential("plain", 5);
+        assert(!client_auth_load(&config, folder, &plain));
+        assert(streq(secret_bytes(plain->bytes), "plain"));
+        write_credential(NULL, 0);
+        assert(!client_auth_load(&config, folder, &credential));
+        assert(streq(secret_bytes(credential->bytes), "decrypted"));
+        write_file("encrypted_corp", NULL, 0);
 }
 
 static void test_link(void) {
@@ -127,6 +145,7 @@ static void test_apply(void) {
 int main(void) {
         assert(mkdtemp(folder));
         test_load();
+        test_encrypted();
         test_link();
         test_apply();
         write_credential(NULL, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http-client-run.h"
 
+#include <openssl/pem.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -10,8 +11,23 @@
 
 /* The client against TLS servers on loopback, each with a certificate of its own making. */
 
+/* Whose certificate was shown. */
+static bool answer_who(RawConnection *connection) {
+        X509 *certificate = SSL_get1_peer_certificate(raw_connection_tls(connection));
+        char name[64] = "nobody", text[200];
+
+        if (certificate)
+                (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                                name, sizeof(name));
+        X509_free(certificate);
+        (void)snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                       strlen(name), name);
+        return raw_send_text(connection, text);
+}
+
 static const RawRoute routes[] = {
         {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", NULL},
+        {"/who", NULL, answer_who},
         {},
 };
 
@@ -100,6 +116,19 @@ static void test_ca_file(void) {
         tls_identity_done(&identity);
 }
 
+/* Of the system's own minimum nothing must be left, or it hides what the client's is. */
+static void allow_old_versions(void) {
+        char path[] = "/tmp/oidc-keyring-test-XXXXXX";
+        static const char text[] = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n"
+                                   "[c]\nMinProtocol = TLSv1\nCipherString = DEFAULT:@SECLEVEL=0\n";
+        int fd = mkstemp(path);
+
+        assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+        assert(setenv("OPENSSL_CONF", path, 1) == 0);
+        assert(OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) == 1);
+        assert(close(fd) == 0 && unlink(path) == 0);
+}
+
 static void test_versions(void) {
         TlsIdentity identity = {.alternative_name = "IP:127.0.0.1", .not_after = 3600};
         RawServer *server;
@@ -113,6 +142,70 @@ static void test_versions(void) {
         tls_identity_done(&identity);
 }
 
+/* Certificates of clients. */
+
+static int accept_any(int ok, X509_STORE_CTX *ctx) {
+        (void)ok, (void)ctx;
+        return 1;
+}
+
+static Secret *pem_of(const TlsIdentity *identity, bool key) {
+        BIO *bio = BIO_new(BIO_s_mem());
+        Secret *pem = NULL;
+        char *bytes;
+        long size;
+
+        assert(bio &&
+               (key ? PEM_write_bio_PrivateKey(bio, identity->pkey, NULL, NULL, 0, NULL, NULL)
+                    : PEM_write_bio_X509(bio, identity->certificate)) == 1);
+        size = BIO_get_mem_data(bio, &bytes);
+        assert(secret_new_copy(bytes, (size_t)size, &pem) == 0);
+        BIO_free(bio);
+        return pem;
+}
+
+/* @shown NULL: nothing. The secrets are gone when the connection is used again. */
+static void check_who(const RawServer *server, const char *ca_file, const TlsIdentity *shown,
+                      unsigned n_connections) {
+        _cleanup_(secret_freep) Secret *certificate = shown ? pem_of(shown, false) : NULL;
+        _cleanup_(secret_freep) Secret *key = shown ? pem_of(shown, true) : NULL;
+        char url[100];
+        HttpRequest request = {
+                .url = url, .ca_file = ca_file, .certificate = certificate, .certificate_key = key};
+        Result result;
+
+        (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/who", raw_server_port(server));
+        result = run(event, client, &request);
+        assert(result.error == HTTP_OK);
+        assert(streq(result.body, shown ? shown->alternative_name : "nobody"));
+        assert(raw_server_connections(server) == n_connections);
+}
+
+/* A connection is kept for those alone who show the same certificate. */
+static void test_client_certificates(void) {
+        TlsIdentity identity = {.alternative_name = "IP:127.0.0.1", .not_after = 3600};
+        TlsIdentity one = {.alternative_name = "DNS:one.example", .not_after = 3600};
+        TlsIdentity two = {.alternative_name = "DNS:two.example", .not_after = 3600};
+        RawServer *server;
+        SSL_CTX *tls;
+
+        tls_identity_make(&identity);
+        tls_identity_make(&one);
+        tls_identity_make(&two);
+        tls = tls_identity_server(&identity);
+        SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, accept_any);
+        assert(SSL_CTX_set_session_id_context(tls, (const unsigned char *)"test", 4) == 1);
+        server = raw_server_start(routes, tls);
+        for (int round = 0; round < 2; round++) {
+                check_who(server, identity.ca_file, &one, round > 0 ? 3 : 1);
+                check_who(server, identity.ca_file, &two, round > 0 ? 3 : 2);
+                check_who(server, identity.ca_file, NULL, 3);
+        }
+        tls_identity_done(&two);
+        tls_identity_done(&one);
+        tls_identity_done(&identity);
+}
+
 static void test_sigpipe(void) {
         struct sigaction action;
 
@@ -120,6 +213,9 @@ static void test_sigpipe(void) {
 }
 
 int main(void) {
+        /* The servers' threads are still there when the program ends, in the midst of OpenSSL. */
+        assert(OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1);
+        allow_old_versions();
         assert(sd_event_default(&event) >= 0);
         assert(http_client_new(event, &client) == 0);
 
@@ -128,6 +224,7 @@ int main(void) {
         test_untrusted();
         test_ca_file();
         test_versions();
+        test_client_certificates();
 
         http_client_free(client);
         sd_event_unref(event);
