@@ -212,6 +212,8 @@ static void exchange_finish(HttpExchange *exchange, CURLcode code) {
         response.body = body;
         if (exchange->over_limit)
                 detail = "the answer is larger than allowed";
+        else if (strchr(detail, '@')) /* curl quotes it in full, with the password in it */
+                detail = "the URL of the proxy cannot be used";
         else if (error != HTTP_OK && code == CURLE_OK)
                 detail = "the connection was closed amid the headers";
         else if (!*detail)
