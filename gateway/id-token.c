@@ -8,6 +8,7 @@
 #include "gateway/base64url.h"
 #include "gateway/display-text.h"
 #include "gateway/json.h"
+#include "gateway/mac.h"
 
 #define ALG_MAX 16u
 #define KID_MAX 512u
@@ -93,7 +94,10 @@ static int header_check(json_object *header, const IdTokenExpectation *expectati
                 return ID_TOKEN_E_MALFORMED;
         if (json_member_text(header, "alg", ALG_MAX, ret_alg) < 0)
                 return ID_TOKEN_E_ALGORITHM;
-        if (!alg_is_allowed(*ret_alg, expectation->algs) || !jwks_algorithm_is_known(*ret_alg))
+        if (!alg_is_allowed(*ret_alg, expectation->algs))
+                return ID_TOKEN_E_ALGORITHM;
+        if (!jwks_algorithm_is_known(*ret_alg) &&
+            !(mac_algorithm_is_known(*ret_alg) && expectation->client_secret))
                 return ID_TOKEN_E_ALGORITHM;
         r = json_member_text(header, "kid", KID_MAX, ret_kid);
         if (r == -ENOENT)
@@ -103,17 +107,26 @@ static int header_check(json_object *header, const IdTokenExpectation *expectati
         return 0;
 }
 
-static int signature_check(const Parts *parts, const Jwks *jwks, const char *alg, const char *kid) {
+/* The algorithm says whose key it is, so that no public key can be taken for a secret. */
+static int signature_check(const Parts *parts, const Jwks *jwks, const Secret *client_secret,
+                           const char *alg, const char *kid) {
         _cleanup_(secret_freep) Secret *signature = NULL;
         int r;
 
         r = base64url_decode(parts->signature, parts->signature_size, &signature);
         if (r < 0)
                 return r == -ENOMEM ? r : ID_TOKEN_E_SIGNATURE;
-        r = jwks_verify(jwks, alg, kid, parts->header, parts->signed_size, secret_bytes(signature),
-                        secret_size(signature));
+        if (mac_algorithm_is_known(alg))
+                r = mac_verify(alg, client_secret, parts->header, parts->signed_size,
+                               secret_bytes(signature), secret_size(signature));
+        else
+                r = jwks ? jwks_verify(jwks, alg, kid, parts->header, parts->signed_size,
+                                       secret_bytes(signature), secret_size(signature))
+                         : -ENOKEY;
         if (r == -ENOKEY)
                 return ID_TOKEN_E_UNKNOWN_KEY;
+        if (r == -EKEYREJECTED)
+                return ID_TOKEN_E_SECRET;
         if (r < 0)
                 return r == -ENOMEM ? r : ID_TOKEN_E_SIGNATURE;
         return 0;
@@ -161,21 +174,31 @@ static int claim_time(json_object *claims, const char *name, uint64_t *ret_usec)
         return 0;
 }
 
-static int times_check(json_object *claims, uint64_t now_usec) {
-        uint64_t exp, iat, nbf;
+static int clock_error(const IdTokenExpectation *expectation, IdTokenError error, uint64_t usec) {
+        uint64_t now_usec = expectation->now_usec;
+
+        if (expectation->ret_off_sec)
+                *expectation->ret_off_sec =
+                        (int64_t)((usec > now_usec ? usec - now_usec : now_usec - usec) /
+                                  USEC_PER_SECOND);
+        return (int)error;
+}
+
+static int times_check(json_object *claims, const IdTokenExpectation *expectation) {
+        uint64_t now_usec = expectation->now_usec, exp, iat, nbf;
         int r;
 
         if (claim_time(claims, "exp", &exp) < 0 || claim_time(claims, "iat", &iat) < 0)
                 return ID_TOKEN_E_CLAIM;
         if (now_usec >= exp + ID_TOKEN_SKEW_USEC)
-                return ID_TOKEN_E_EXPIRED;
+                return clock_error(expectation, ID_TOKEN_E_EXPIRED, exp);
         if (iat > now_usec + ID_TOKEN_SKEW_USEC)
-                return ID_TOKEN_E_FUTURE;
+                return clock_error(expectation, ID_TOKEN_E_FUTURE, iat);
         r = claim_time(claims, "nbf", &nbf);
         if (r != -ENOENT && r < 0)
                 return ID_TOKEN_E_CLAIM;
         if (r == 0 && nbf > now_usec + ID_TOKEN_SKEW_USEC)
-                return ID_TOKEN_E_FUTURE;
+                return clock_error(expectation, ID_TOKEN_E_FUTURE, nbf);
         return 0;
 }
 
@@ -232,7 +255,7 @@ static int claims_check(IdToken *id_token, const IdTokenExpectation *expectation
         if (json_member_text(claims, "sub", SUBJECT_MAX, &id_token->subject) < 0 ||
             !display_text_is_plain(id_token->subject, SUBJECT_MAX))
                 return ID_TOKEN_E_CLAIM;
-        r = times_check(claims, expectation->now_usec);
+        r = times_check(claims, expectation);
         return r != 0 ? r : login_check(claims, expectation);
 }
 
@@ -255,7 +278,7 @@ int id_token_verify(const Secret *token, const Jwks *jwks, const IdTokenExpectat
         r = header_check(header, expectation, &alg, &kid);
         if (r != 0)
                 return r;
-        r = signature_check(&parts, jwks, alg, kid);
+        r = signature_check(&parts, jwks, expectation->client_secret, alg, kid);
         if (r != 0)
                 return r;
 
@@ -283,11 +306,12 @@ const char *id_token_error_text(int error) {
                 [ID_TOKEN_E_SIGNATURE] = "its signature is wrong",
                 [ID_TOKEN_E_ISSUER] = "it is of another issuer",
                 [ID_TOKEN_E_AUDIENCE] = "it is for another client",
-                [ID_TOKEN_E_EXPIRED] = "it has expired",
-                [ID_TOKEN_E_FUTURE] = "it is issued in the future",
+                [ID_TOKEN_E_EXPIRED] = "its exp is over",
+                [ID_TOKEN_E_FUTURE] = "its iat or nbf is in the future",
                 [ID_TOKEN_E_CLAIM] = "a claim is missing or malformed",
                 [ID_TOKEN_E_NONCE] = "its nonce is that of another login",
                 [ID_TOKEN_E_ACR] = "its acr is none of acr_values",
+                [ID_TOKEN_E_SECRET] = "the client secret is too short to verify it with",
                 [ID_TOKEN_E_AUTH_TIME] = "its auth_time is missing, or not within max_age",
         };
 

@@ -10,6 +10,7 @@
 #include "common/names.h"
 #include "gateway/client-auth.h"
 #include "gateway/display-text.h"
+#include "gateway/mac.h"
 
 #define PROBLEM_MAX 400u
 #define ASSERTION_SKEW_MAX_SEC 10 /* of the 60 s that one lives; some providers take 0 */
@@ -457,12 +458,23 @@ int provider_fetch_keys(Provider *provider, ProviderReady ready, void *userdata,
         return fetch_wait(&provider->key_fetch, ready, userdata, ret);
 }
 
+static bool keys_are_needed(const Provider *provider) {
+        for (char **alg = provider->config->id_token_algs; *alg; alg++)
+                if (!mac_algorithm_is_known(*alg))
+                        return true;
+        return false;
+}
+
+bool provider_lacks_keys(const Provider *provider) {
+        return !provider->keys && keys_are_needed(provider);
+}
+
 void provider_prefetch_keys(Provider *provider) {
         bool fresh = provider->keys &&
                      clock_boottime_usec() < provider->keys_fetched_usec + PROVIDER_CACHE_USEC;
 
         /* A failure shows when the keys are needed. */
-        if (!fresh && !provider->key_fetch.exchange)
+        if (!fresh && keys_are_needed(provider) && !provider->key_fetch.exchange)
                 (void)keys_start(provider);
 }
 
@@ -485,6 +497,14 @@ const char *provider_endpoint_url(const Provider *provider, ProviderEndpoint end
                 [PROVIDER_REVOCATION] = metadata->revocation_endpoint,
                 [PROVIDER_USERINFO] = metadata->userinfo_endpoint,
         }[endpoint];
+}
+
+const Secret *provider_client_secret(const Provider *provider) {
+        ClientAuth auth = provider->config->client_auth;
+
+        if (auth != CLIENT_AUTH_SECRET_BASIC && auth != CLIENT_AUTH_SECRET_POST)
+                return NULL;
+        return provider->credential ? provider->credential->bytes : NULL;
 }
 
 HttpClient *provider_http(const Provider *provider) {

@@ -68,6 +68,11 @@ const Metadata *provider_metadata(const Provider *provider);
 /* The keys as last fetched, however old: a signature by a newer key fails by its kid, and only then
  * are they fetched again. NULL: never fetched. */
 const Jwks *provider_keys(const Provider *provider);
+/* Whether they are needed, which they are not for id_token_algs of the client secret alone, and
+ * were never fetched. */
+bool provider_lacks_keys(const Provider *provider);
+/* NULL: the client has none. */
+const Secret *provider_client_secret(const Provider *provider);
 
 /* @result: 0, an Outcome or -errno. The wait is over when this is called; freeing it is allowed
  * inside. */

@@ -305,7 +305,7 @@ void refresh_run(Refresh *refresh) {
 
         if (!provider_metadata(provider))
                 r = provider_fetch_metadata(provider, on_ready, refresh, &refresh->wait);
-        else if (!provider_keys(provider))
+        else if (provider_lacks_keys(provider))
                 r = provider_fetch_keys(provider, on_ready, refresh, &refresh->wait);
         else
                 r = refresh_send(refresh);

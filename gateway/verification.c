@@ -2,6 +2,8 @@
 #include "gateway/verification.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 struct Verification {
         Provider *provider;
@@ -25,6 +27,7 @@ static const Outcome outcomes[_ID_TOKEN_ERROR_MAX] = {
         [ID_TOKEN_E_CLAIM] = OUTCOME_ID_TOKEN_INVALID,
         [ID_TOKEN_E_NONCE] = OUTCOME_ID_TOKEN_INVALID,
         [ID_TOKEN_E_ACR] = OUTCOME_AUTHENTICATION_WEAK,
+        [ID_TOKEN_E_SECRET] = OUTCOME_CONFIGURATION,
         [ID_TOKEN_E_AUTH_TIME] = OUTCOME_AUTHENTICATION_WEAK,
 };
 
@@ -52,7 +55,8 @@ static void verification_fetch_keys(Verification *verification) {
                                    verification->userdata);
 }
 
-static int verification_check(const Verification *verification, IdToken **ret) {
+static int verification_check(const Verification *verification, int64_t *ret_off_sec,
+                              IdToken **ret) {
         const ProviderConfig *config = provider_config(verification->provider);
         IdTokenExpectation expectation = {
                 .issuer = config->issuer,
@@ -60,6 +64,8 @@ static int verification_check(const Verification *verification, IdToken **ret) {
                 .algs = config->id_token_algs,
                 .now_usec = verification->request.now_usec,
                 .nonce = verification->request.nonce,
+                .client_secret = provider_client_secret(verification->provider),
+                .ret_off_sec = ret_off_sec,
         };
 
         if (!verification->request.renewal) {
@@ -70,15 +76,34 @@ static int verification_check(const Verification *verification, IdToken **ret) {
                                &expectation, ret);
 }
 
+/* With a clock that is wrong the question is which, and by how much. */
+static void verification_refuse(Verification *verification, IdTokenError error, int64_t off_sec) {
+        int64_t skew_sec;
+        char detail[160];
+        int n;
+
+        n = snprintf(detail, sizeof(detail), "%s", id_token_error_text((int)error));
+        if (outcomes[error] == OUTCOME_CLOCK_WRONG) {
+                n += snprintf(detail + n, sizeof(detail) - (size_t)n, " by %" PRId64 " s", off_sec);
+                if (provider_clock_skew(verification->provider, &skew_sec) == 0)
+                        (void)snprintf(detail + n, sizeof(detail) - (size_t)n,
+                                       "; by its Date the provider's clock is %" PRId64
+                                       " s ahead of this host's",
+                                       skew_sec);
+        }
+        verification->done((int)outcomes[error], NULL, detail, verification->userdata);
+}
+
 static void verification_run(Verification *verification) {
         _cleanup_(id_token_freep) IdToken *id_token = NULL;
+        int64_t off_sec = 0;
         int r;
 
-        if (!provider_keys(verification->provider)) {
+        if (provider_lacks_keys(verification->provider)) {
                 verification_fetch_keys(verification);
                 return;
         }
-        r = verification_check(verification, &id_token);
+        r = verification_check(verification, &off_sec, &id_token);
         if (r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched &&
             provider_may_renew_keys(verification->provider)) {
                 verification_fetch_keys(verification);
@@ -86,8 +111,7 @@ static void verification_run(Verification *verification) {
         }
         verification->lacks_keys = r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched;
         if (r > 0)
-                verification->done((int)outcomes[r], NULL, id_token_error_text(r),
-                                   verification->userdata);
+                verification_refuse(verification, (IdTokenError)r, off_sec);
         else
                 verification->done(r, TAKE_PTR(id_token), NULL, verification->userdata);
 }

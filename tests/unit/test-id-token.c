@@ -287,6 +287,79 @@ static void test_oversized(void) {
         assert(verify_signed(HEADER, payload) == ID_TOKEN_E_CLAIM);
 }
 
+/* "header.payload.mac" with a shared secret. */
+static char *sign_with_secret(const char *digest, const char *alg, const char *secret) {
+        _cleanup_free_ char *header = NULL, *first = NULL,
+                            *second = jose_base64url(CLAIMS, strlen(CLAIMS));
+        _cleanup_free_ char *input = NULL, *last = NULL;
+        unsigned char mac[EVP_MAX_MD_SIZE];
+        size_t size;
+        char *token;
+
+        assert(asprintf(&header, "{\"alg\":\"%s\"}", alg) > 0);
+        first = jose_base64url(header, strlen(header));
+        assert(asprintf(&input, "%s.%s", first, second) > 0);
+        assert(EVP_Q_mac(NULL, "HMAC", NULL, digest, NULL, secret, strlen(secret),
+                         (const unsigned char *)input, strlen(input), mac, sizeof(mac), &size));
+        last = jose_base64url(mac, size);
+        assert(asprintf(&token, "%s.%s", input, last) > 0);
+        return token;
+}
+
+static int verify_shared(const char *digest, const char *alg, const char *secret) {
+        _cleanup_free_ char *token = sign_with_secret(digest, alg, secret);
+        _cleanup_(id_token_freep) IdToken *id_token = NULL;
+        int r = verify_token(token, &id_token);
+
+        assert((r == 0) == (id_token != NULL));
+        return r;
+}
+
+/* Only with an algorithm on the list, only with the client secret, and never with what is public.
+ */
+static void test_shared_secret(void) {
+        static const char words[] = "a secret that is long enough for HS256";
+        char *const shared[] = {(char *)"HS256", (char *)"HS512", NULL};
+        _cleanup_free_ char *set = jose_jwks(&key, 1);
+        _cleanup_(secret_freep) Secret *secret = NULL;
+        Jwks *keys = jwks;
+
+        assert(secret_new_copy(words, strlen(words), &secret) == 0);
+        expectation.client_secret = secret;
+        assert(verify_shared("SHA256", "HS256", words) == ID_TOKEN_E_ALGORITHM);
+        expectation.algs = shared;
+        assert(verify_shared("SHA256", "HS256", words) == 0);
+        jwks = NULL; /* no keys are needed for it */
+        assert(verify_shared("SHA256", "HS256", words) == 0);
+        jwks = keys;
+        assert(verify_shared("SHA256", "HS256", "another that is long enough for HS256") ==
+               ID_TOKEN_E_SIGNATURE);
+        assert(verify_shared("SHA256", "HS256", set) == ID_TOKEN_E_SIGNATURE);
+        assert(verify_shared("SHA256", "HS256", "") == ID_TOKEN_E_SIGNATURE);
+        assert(verify_shared("SHA384", "HS384", words) == ID_TOKEN_E_ALGORITHM);
+        assert(verify_shared("SHA512", "HS512", words) == ID_TOKEN_E_SECRET);
+        assert(verify_signed(HEADER, CLAIMS) == ID_TOKEN_E_ALGORITHM);
+        expectation.client_secret = NULL;
+        assert(verify_shared("SHA256", "HS256", words) == ID_TOKEN_E_ALGORITHM);
+        expectation.algs = all_algs;
+        jwks = NULL;
+        assert(verify_signed(HEADER, CLAIMS) == ID_TOKEN_E_UNKNOWN_KEY);
+        jwks = keys;
+}
+
+/* Which says how far the clocks are apart. */
+static void test_by_how_much(void) {
+        int64_t off_sec = -1;
+
+        expectation.ret_off_sec = &off_sec;
+        assert(verify_signed(HEADER, WITH(ISS, AUD, "1795262300", "1")) == ID_TOKEN_E_EXPIRED);
+        assert(off_sec == 100);
+        assert(verify_signed(HEADER, WITH(ISS, AUD, "1795266000", "1795266000")) ==
+               ID_TOKEN_E_FUTURE);
+        assert(off_sec == 3600);
+        expectation.ret_off_sec = NULL;
+}
+
 int main(void) {
         _cleanup_free_ char *set = NULL;
 
@@ -300,6 +373,8 @@ int main(void) {
         test_other_signer();
         test_algorithms_not_listed();
         test_oversized();
+        test_shared_secret();
+        test_by_how_much();
         test_nonce();
         test_acr();
         test_max_age();
