@@ -382,7 +382,7 @@ static int list_provider(int all, const char *provider, const char *after, size_
         if (folder < 0)
                 return folder;
         r = names_read(&names, folder, is_binding);
-        for (int i = 0; r >= 0 && i<names.n && * left> 0; i++) {
+        for (int i = 0; r >= 0 && *left > 0 && i < names.n; i++) {
                 if (strcmp(names.entries[i]->d_name, after) <= 0)
                         continue;
                 r = binding_tell(folder, provider, names.entries[i]->d_name, seen, userdata);
