@@ -384,6 +384,25 @@ void account_restore(Account *account, Grant *grant, uint64_t sequence, int fd) 
         account_set_error(account, outcome_message(OUTCOME_LOGIN_REQUIRED));
 }
 
+bool account_is_offline(const Account *account) {
+        return account->state == ACCOUNT_OFFLINE;
+}
+
+void account_network_changed(Account *account) {
+        uint64_t when_usec;
+
+        if (account->state != ACCOUNT_OFFLINE || account->retry != RETRY_TRANSIENT)
+                return;
+        when_usec =
+                clock_boottime_usec() + schedule_network_delay(kept_grant_remaining(&account->kept),
+                                                               account->context->random());
+        if (when_usec >= account->next_usec)
+                return;
+        account->next_usec = when_usec;
+        account_set_timer(account, when_usec);
+        account->context->changed(account->context->userdata, account);
+}
+
 static bool account_token_is_good(const Account *account, uint64_t min_valid_usec) {
         const Grant *grant = account->kept.grant;
         uint64_t remaining = kept_grant_remaining(&account->kept);

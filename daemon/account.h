@@ -55,6 +55,11 @@ void account_refresh(Account *account, AccountDone done, void *userdata);
 /* Writes the key again, as after the clock was set: the kernel counts its timeout by that. */
 void account_republish(Account *account);
 
+/* Whether it will try again by itself after a failure. */
+bool account_is_offline(const Account *account);
+/* What was out of reach may be there again. */
+void account_network_changed(Account *account);
+
 /* Takes key and stored grant away and has the grant revoked. A login that is over is not revoked
  * again: then *ret is NULL. With a NULL @ret there is no room for another retirement: -ENOBUFS, and
  * nothing is revoked, but key and stored grant are gone all the same. Only account_free() is left

@@ -102,9 +102,11 @@ static int gateway_call_on_reply(sd_bus_message *reply, void *userdata, sd_bus_e
         return gateway_call_end(call, result, message);
 }
 
-static int gateway_open_system_bus(sd_bus **ret) {
+int gateway_client_open(const GatewayClient *client, sd_bus **ret) {
         const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
 
+        if (client->open)
+                return client->open(client->userdata, ret);
         return bus_client_new(address ? address : SYSTEM_BUS_ADDRESS, ret);
 }
 
@@ -147,8 +149,7 @@ static int gateway_call_on_disconnected(sd_bus_message *signal, void *userdata,
 static int gateway_call_connect(GatewayCall *call, const GatewayClient *client) {
         int r;
 
-        r = client->open ? client->open(client->userdata, &call->bus)
-                         : gateway_open_system_bus(&call->bus);
+        r = gateway_client_open(client, &call->bus);
         if (r < 0)
                 return r;
         r = sd_bus_set_description(call->bus, "gateway");

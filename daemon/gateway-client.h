@@ -23,6 +23,9 @@ typedef struct GatewayClient {
         void *userdata;
 } GatewayClient;
 
+/* A connection as the client makes it, neither started nor attached. */
+int gateway_client_open(const GatewayClient *client, sd_bus **ret);
+
 typedef struct GatewayCall GatewayCall;
 
 /* How a call ended. @result: 0, an Outcome, or -errno where gateway or bus failed; @message: a

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "daemon/account-bus.h"
 #include "daemon/fd-store.h"
+#include "daemon/gateway-watch.h"
 
 #define LEAVE_USEC (5 * USEC_PER_SEC)
 
@@ -33,6 +34,7 @@ struct Manager {
         size_t n_accounts;
         Retiring retiring[MANAGER_RETIREMENTS_MAX];
         size_t n_retiring;
+        GatewayWatch *network; /* while an account is offline */
         sd_event_source *deadline;
         bool leaving;
 };
@@ -53,11 +55,35 @@ static bool manager_has(const Manager *manager, const Account *account) {
         return false;
 }
 
+static void manager_on_network_changed(void *userdata) {
+        Manager *manager = userdata;
+
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                account_network_changed(manager->accounts[i]);
+}
+
+static void manager_follow_network(Manager *manager) {
+        bool offline = false;
+        int r;
+
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                offline = offline || account_is_offline(manager->accounts[i]);
+        if (!offline) {
+                manager->network = gateway_watch_free(manager->network);
+        } else if (!manager->network) {
+                r = gateway_watch_new(&manager->context.gateway, manager_on_network_changed,
+                                      manager, &manager->network);
+                if (r < 0)
+                        (void)log_debug_errno(r, "Changes of the network will not be heard of");
+        }
+}
+
 static void manager_on_changed(void *userdata, const Account *account) {
         Manager *manager = userdata;
 
         if (manager_has(manager, account)) /* else it has not been announced yet */
                 account_bus_emit_changed(manager->bus, account);
+        manager_follow_network(manager);
 }
 
 int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata, sd_bus **ret),
@@ -114,6 +140,7 @@ Manager *manager_free(Manager *manager) {
                 if (manager->retiring[i].logout)
                         logout_part(manager->retiring[i].logout, -ESHUTDOWN, NULL);
         }
+        gateway_watch_free(manager->network);
         sd_event_source_disable_unref(manager->deadline);
         sd_event_unref(manager->context.event);
         sd_bus_unref(manager->bus);
@@ -283,6 +310,7 @@ static void manager_end_account(Manager *manager, Account *account, Logout *logo
                 logout->n_pending++;
         }
         account_free(account);
+        manager_follow_network(manager);
 }
 
 int manager_logout(Manager *manager, Account *account, ManagerDone done, void *userdata) {

@@ -8,6 +8,8 @@
 #define KEY_ROUNDING_USEC (2 * USEC_PER_SEC)
 #define FLOOR_USEC (5 * USEC_PER_SEC)
 #define LIFETIME_MAX_USEC (3650 * 86400 * USEC_PER_SEC)
+#define NETWORK_SPREAD_MIN_USEC (2 * USEC_PER_SEC)
+#define NETWORK_SPREAD_MAX_USEC (60 * USEC_PER_SEC)
 #define YOUNG_USEC (30 * USEC_PER_SEC)
 
 static const struct {
@@ -64,6 +66,13 @@ uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_u
         uint64_t needed = margin(min_u64(lifetime_usec, LIFETIME_MAX_USEC));
 
         return remaining_usec > needed ? remaining_usec - needed : 0;
+}
+
+uint64_t schedule_network_delay(uint64_t remaining_usec, uint64_t random) {
+        uint64_t window = max_u64(min_u64(remaining_usec / 2, NETWORK_SPREAD_MAX_USEC),
+                                  NETWORK_SPREAD_MIN_USEC);
+
+        return spread(0, window, random);
 }
 
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec) {

@@ -27,6 +27,11 @@ uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random)
  * @lifetime_usec: what is sent then may end the login, and the token with it. */
 uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_usec);
 
+/* From a change of the network to the next attempt of an account that is offline: spread, because
+ * all accounts of the host, and perhaps of many hosts, hear of it at once; the longer, the less it
+ * matters: half of what the token has left, between 2 s and a minute. */
+uint64_t schedule_network_delay(uint64_t remaining_usec, uint64_t random);
+
 /* Whether a caller who needs a token may cause an attempt before the back-off is over. */
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec);
 

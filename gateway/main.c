@@ -17,6 +17,7 @@
 #include "common/parse.h"
 #include "common/secret.h"
 #include "gateway/manager.h"
+#include "gateway/network-watch.h"
 
 #define IDLE_TIMEOUT_DEFAULT_SEC 600u
 #define SECONDS_MAX (7u * 24u * 3600u)
@@ -225,6 +226,12 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
         return 0;
 }
 
+static void on_network_changed(void *userdata) {
+        Gateway *gateway = userdata;
+
+        manager_tell_network_changed(gateway->bus);
+}
+
 static int gateway_add_signals(Gateway *gateway) {
         static const struct {
                 int number;
@@ -288,6 +295,9 @@ static int gateway_setup(Gateway *gateway) {
         r = gateway_connect(gateway);
         if (r < 0)
                 return r;
+        r = network_watch_add(gateway->event, on_network_changed, gateway);
+        if (r < 0)
+                log_warning_errno(r, "Changes of the network cannot be seen");
         if (arg_idle_timeout_sec == 0)
                 return 0;
         r = sd_event_add_time_relative(gateway->event, &gateway->idle_timer, CLOCK_BOOTTIME,

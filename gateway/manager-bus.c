@@ -502,8 +502,17 @@ static const sd_bus_vtable vtable[] = {
                method_list_bindings, 0),
         METHOD("ClearBinding", ("s", provider, "s", user), ("as", providers), method_clear_binding,
                0),
+        SD_BUS_SIGNAL("NetworkChanged", "", 0),
         SD_BUS_VTABLE_END,
 };
+
+void manager_tell_network_changed(sd_bus *bus) {
+        int r = sd_bus_emit_signal(bus, GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE, "NetworkChanged",
+                                   NULL);
+
+        if (r < 0)
+                log_debug_errno(r, "Cannot tell that the network has changed");
+}
 
 int manager_attach(Manager *manager, sd_bus *bus) {
         return sd_bus_add_object_vtable(bus, NULL, GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE, vtable,

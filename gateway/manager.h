@@ -33,6 +33,8 @@ DEFINE_CLEANUP(Manager, manager_free);
 
 /* manager-bus.c: offers the D-Bus interface on @bus, which must outlive the manager. */
 int manager_attach(Manager *manager, sd_bus *bus);
+/* The signal that makes daemons try again which are offline. */
+void manager_tell_network_changed(sd_bus *bus);
 
 /* How long the answer to a refresh is given again. */
 void manager_remember_answers_for(Manager *manager, uint64_t usec);

@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+import fcntl
+import socket
+import struct
 import subprocess
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
 from host import KEY, Host, fingerprint
 from terminal import PATIENCE
 
 READERS = 10
 RENEWALS = 5
+ADDRESS = "127.99.99.99"
+SIOCSIFADDR = 0x8916
 
 
 @dataclass
@@ -83,6 +91,33 @@ def test_provider_away_for_a_while(host: Host) -> None:
         renewed = host.token("alice")
         assert renewed != token and renewed is not None
     assert host.provider.count("device_authorization") == 1
+
+
+@contextmanager
+def another_address() -> Iterator[None]:
+    """The machine shares the network of the host, where loopback has one more address meanwhile."""
+    request = struct.pack("16sH2s4s8s", b"lo:oidck", socket.AF_INET, b"", socket.inet_aton(ADDRESS), b"")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFADDR, request)
+        try:
+            yield
+        finally:
+            fcntl.ioctl(any_socket, SIOCSIFADDR, request.replace(socket.inet_aton(ADDRESS), bytes(4)))
+
+
+def test_network_changes(host: Host) -> None:
+    """What would have been tried again in minutes is tried soon when the network changes, and once."""
+    with host.session("alice"):
+        host.provider.down()
+        for _ in range(9):
+            assert host.cli("alice", "refresh", check=False).returncode == 5
+        due = host.account("alice")["next_refresh"]
+        assert due > time.time() + 120
+        host.provider.up()
+        with another_address():
+            host.provider.wait("refreshed", at_least=1, timeout=90)
+        assert time.time() < due
+        assert host.provider.count("token_refresh") == 1
 
 
 def test_grant_ended_by_the_provider(host: Host) -> None:

@@ -120,11 +120,36 @@ static void test_fleet(void) {
                 assert(slots[i] < 2 * HOSTS / 45);
 }
 
+/* All hear of it at once, so each waits a while, but not longer than its token can. */
+static void test_network(void) {
+        const uint64_t sec = 1000000;
+
+        assert(schedule_network_delay(0, UINT64_MAX) <= 2 * sec);
+        assert(schedule_network_delay(0, 0) == 0);
+        assert(schedule_network_delay(40 * sec, 20 * sec) == 20 * sec);
+        assert(schedule_network_delay(40 * sec, 20 * sec + 1) == 0);
+        for (uint64_t i = 0; i < 100; i++)
+                assert(schedule_network_delay(3600 * sec, i * 7919 * sec) <= 60 * sec);
+}
+
+static void test_last_chance(void) {
+        const uint64_t sec = 1000000;
+
+        assert(schedule_last_chance_delay(3600 * sec, 900 * sec) == (900 - 62) * sec);
+        assert(schedule_last_chance_delay(3600 * sec, 62 * sec) == 0);
+        assert(schedule_last_chance_delay(3600 * sec, 0) == 0);
+        assert(schedule_last_chance_delay(10 * sec, 8 * sec) == 8 * sec - (2500 + 2000) * 1000);
+        assert(schedule_last_chance_delay(UINT64_MAX, UINT64_MAX) > 0);
+        assert(!schedule_retry_is_allowed(RETRY_LOST, 3600 * sec));
+}
+
 int main(void) {
         test_bounds();
         test_any_life();
         test_retries();
         test_young();
         test_fleet();
+        test_network();
+        test_last_chance();
         return 0;
 }
