@@ -116,6 +116,7 @@ static void test_names(void) {
         static const char *const good[] = {"Alice", "EXAMPLE\\alice", "alice@example.com", "a b",
                                            "\xc3\xa4"};
         static const char *const bad[] = {"", ".", "..", ".alice", "a/b", "../corp/bob", "\xff"};
+        _cleanup_free_ char *path = NULL;
         char longest[257];
 
         begin();
@@ -136,6 +137,11 @@ static void test_names(void) {
         assert(bindings_admit(bindings, &corp, "bob", "1\n2") == OUTCOME_STATE_UNUSABLE);
         assert(bindings_admit(bindings, &corp, "bob", "") == OUTCOME_STATE_UNUSABLE);
         assert(bindings_admit(bindings, &corp, "bob", "1") == 0);
+        path = path_of("/bindings/corp/x");
+        assert(mkdir(path, 0700) == 0);
+        assert(bindings_admit(bindings, &corp, "x/../bob", "1") == OUTCOME_STATE_UNUSABLE);
+        assert(bindings_clear(bindings, "corp", "x/../bob", see, &(Seen){0}) == -ENOENT);
+        assert(bindings_admit(bindings, &corp, "bob", "2") == OUTCOME_IDENTITY_CHANGED);
 }
 
 static void write_file(const char *path, const char *text, size_t size) {
