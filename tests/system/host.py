@@ -24,6 +24,7 @@ CONFIGURATION = "/etc/oidc-keyring.conf"
 CA_FILE = "/etc/ssl/test-provider-ca.pem"
 GATEWAY = "oidc-keyring-gateway.service"
 DAEMON = "oidc-keyringd.service"
+STATE = "/var/lib/oidc-keyring"
 
 EXAMPLE = "/usr/share/doc/oidc-keyring/examples/sshd.pam"
 
@@ -72,7 +73,7 @@ class Host:
         for name in USERS:
             uid = self.uid(name)
             self.machine.sh(f"loginctl terminate-user {name} 2>/dev/null || true; systemctl stop user@{uid}.service")
-        self.machine.sh(f"systemctl stop {GATEWAY} || true; systemctl reset-failed")
+        self.machine.sh(f"systemctl stop {GATEWAY} || true; systemctl reset-failed; rm -rf {STATE}/bindings")
         for service in list(self._services):
             self.pam_restore(service)
 

@@ -8,7 +8,7 @@ from typing import Iterator
 
 import pytest
 
-from host import PASSWORD, Host
+from host import PASSWORD, STATE, Host
 from machine import Machine
 from provider import Provider
 
@@ -81,6 +81,7 @@ def test_upgrade_keeps_session_and_configuration(fresh: Host, packages: list[Pat
         assert fresh.token("alice") == token
         fresh.cli("alice", "refresh")
         assert fresh.token("alice") not in (token, None)
+        assert "alice" in fresh.machine.run("oidc-keyring", "bindings").stdout
     assert fresh.provider.count("refresh_reuse") == 0
 
 
@@ -103,5 +104,9 @@ def test_removing_while_a_stack_needs_the_module(fresh: Host) -> None:
     finally:
         fresh.provider.up()
     fresh.pam_restore("sshd")
+    fresh.machine.sh(f"mkdir -p {STATE}/bindings/corp; touch {STATE}/bindings/corp/alice")
     package_command(fresh, "apt-get", "-y", "remove", "oidc-keyring")
     assert password_works(fresh)
+    fresh.machine.sh(f"test -e {STATE}/bindings/corp/alice")
+    package_command(fresh, "apt-get", "-y", "purge", "oidc-keyring")
+    fresh.machine.sh(f"test ! -e {STATE}")
