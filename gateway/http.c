@@ -53,8 +53,12 @@ struct HttpExchange {
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *userdata) {
         HttpExchange *exchange = userdata;
+        int r;
 
-        if (wiped_buffer_append(&exchange->body, bytes, size * n, HTTP_BODY_MAX) < 0) {
+        r = wiped_buffer_append(&exchange->body, bytes, size * n, HTTP_BODY_MAX);
+        /* curl's own buffer: from 8.8 on it is kept for the next transfer, as it is. */
+        explicit_bzero(bytes, size * n);
+        if (r < 0) {
                 exchange->over_limit = true;
                 return 0; /* ends the transfer */
         }
