@@ -21,6 +21,8 @@ FOLDERS = ("/", "/boot", "/dev", "/dev/mqueue", "/dev/shm", "/etc", "/etc/oidc-k
 UNIX, INET, INET6 = 1, 2, 10
 NOT_FOR_ANYBODY = ("writable-code", "ptrace", "become-root", "personality", "chroot", "mount", "module", "clock",
                    "user-namespace", "performance-counters", "memory-of-others", "bpf", "userfaultfd", "io-uring")
+# Later service managers ask the kernel itself (PR_SET_MDWE) and not a filter.
+WALLED_BY_THE_KERNEL = {"writable-code": {"EACCES"}}
 
 
 class Findings:
@@ -34,7 +36,7 @@ class Findings:
 
     def refused(self, *names: str) -> bool:
         """By a filter: whatever gets past it fails for another reason, or succeeds."""
-        return all(self.answers[name] == {"EPERM"} for name in names)
+        return all(self.answers[name] in ({"EPERM"}, WALLED_BY_THE_KERNEL.get(name)) for name in names)
 
     @property
     def families(self) -> set[int]:
