@@ -138,6 +138,22 @@ static void test_many_strangers(void) {
         assert(!admits(limits, "10.1.200.2", 1000, SEC + LIMITS_REMOTE_PERIOD_USEC));
 }
 
+/* Logins at this host take nothing from those of remote hosts. */
+static void test_this_host(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        Source here = from("");
+        char rhost[64];
+
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < LIMITS_SOURCE_BURST; i++)
+                assert(!limits_admit(limits, &here, 1000 + i, &nobody, SEC));
+        assert(limits_admit(limits, &here, 3000, &nobody, SEC));
+        for (unsigned i = 0; i < LIMITS_REMOTE_BURST; i++) {
+                (void)snprintf(rhost, sizeof(rhost), "10.1.%u.%u", i / 256, i % 256);
+                assert(admits(limits, rhost, 1000, SEC));
+        }
+}
+
 /* Users that are not there cost the source, and nobody else. */
 static void test_unknown_users(void) {
         _cleanup_(limits_freep) Limits *limits = NULL;
@@ -195,6 +211,7 @@ int main(void) {
         test_user();
         test_one_stranger();
         test_many_strangers();
+        test_this_host();
         test_unknown_users();
         test_refused();
         test_office();
