@@ -10,6 +10,8 @@
 #include "common/names.h"
 #include "gateway/device-request.h"
 #include "gateway/id-token.h"
+#include "gateway/mac.h"
+#include "gateway/user-map.h"
 
 #define SKEW_WARNING_SEC 10
 
@@ -105,6 +107,27 @@ static void check_clock(Check *check) {
                   distance, skew_sec > 0 ? "behind" : "ahead of");
 }
 
+/* HS256 and its like need no keys of the provider's; who has the secret can make ID tokens. */
+static void check_algs(Check *check) {
+        const Secret *secret = provider_client_secret(check->provider);
+        const char *longest = NULL;
+
+        for (char **alg = provider_config(check->provider)->id_token_algs; *alg; alg++)
+                if (mac_algorithm_is_known(*alg) &&
+                    (!longest || mac_secret_min(*alg) > mac_secret_min(longest)))
+                        longest = *alg;
+        if (!longest)
+                return;
+        if (secret && secret_size(secret) < mac_secret_min(longest))
+                check_say(check, CHECK_ERROR, "ID tokens",
+                          "The client secret is too short for %s, which needs %zu bytes.", longest,
+                          mac_secret_min(longest));
+        check_say(check, CHECK_WARNING, "ID tokens",
+                  "id_token_algs has algorithms with a shared secret: whoever has the client "
+                  "secret, on any host of this client, can be anybody here. Have the provider sign "
+                  "with RS256 or ES256 if it can.");
+}
+
 static void on_keys(int result, void *userdata) {
         Check *check = userdata;
 
@@ -141,9 +164,54 @@ static void on_authorization(int result, DeviceAuthorization *authorization, con
                           authorization->verification_uri);
         device_authorization_free(authorization);
 
+        check_algs(check);
+        if (!provider_needs_keys(check->provider)) {
+                check_clock(check);
+                check_finish(check);
+                return;
+        }
         r = provider_fetch_keys(check->provider, on_keys, check, &check->wait);
         if (r < 0)
                 on_keys(r, check);
+}
+
+static void check_user_map(Check *check) {
+        const char *path = provider_config(check->provider)->user_map;
+        _cleanup_(user_map_freep) UserMap *map = NULL;
+        _cleanup_free_ char *problem = NULL;
+
+        if (!path)
+                return;
+        if (user_map_read(path, &map, &problem) < 0)
+                check_say(check, CHECK_ERROR, "user map",
+                          "%s. Nobody can log in until it is mended.", problem ? problem : path);
+        else
+                check_say(check, CHECK_OK, "user map", "%s has %zu lines.", path,
+                          user_map_size(map));
+}
+
+static bool is_published(const Metadata *metadata, const char *acr) {
+        for (char **value = metadata->acr_values; value && *value; value++)
+                if (streq(*value, acr))
+                        return true;
+        return !metadata->acr_values;
+}
+
+/* What the configuration relies on and the provider may not have. */
+static void check_reliance(Check *check, const Metadata *metadata) {
+        const ProviderConfig *config = provider_config(check->provider);
+
+        for (char **acr = config->acr_values; acr && *acr; acr++)
+                if (!is_published(metadata, *acr)) {
+                        check_say(check, CHECK_WARNING, "acr_values",
+                                  "The provider does not name %s in its acr_values_supported.",
+                                  *acr);
+                        break;
+                }
+        if (config->userinfo && !metadata->userinfo_endpoint)
+                check_say(check, CHECK_ERROR, "UserInfo",
+                          "The provider has no userinfo_endpoint. Have it put the claims into the "
+                          "ID token, and set userinfo = no.");
 }
 
 static void check_metadata(Check *check) {
@@ -157,6 +225,7 @@ static void check_metadata(Check *check) {
                 check_say(check, CHECK_WARNING, "revocation endpoint",
                           "The provider has none: at logout tokens are wiped here, and stay alive "
                           "there until they expire.");
+        check_reliance(check, metadata);
 }
 
 static void on_metadata(int result, void *userdata) {
@@ -219,6 +288,7 @@ int check_start(Provider *provider, const Bindings *bindings, CheckDone done, vo
         check_say(check, CHECK_OK, "configuration", "Provider %s is configured.",
                   provider_config(provider)->name);
         check_bindings(check, bindings);
+        check_user_map(check);
         r = provider_fetch_metadata(provider, on_metadata, check, &check->wait);
         if (r < 0)
                 on_metadata(r, check);

@@ -44,6 +44,7 @@ Metadata *metadata_free(Metadata *metadata) {
         free(metadata->jwks_uri);
         free(metadata->revocation_endpoint);
         free(metadata->userinfo_endpoint);
+        strv_free(metadata->acr_values);
         free(metadata);
         return NULL;
 }
@@ -101,6 +102,30 @@ static int endpoints_read(json_object *object, MetadataFlags flags, Metadata *me
         return 0;
 }
 
+/* Only to warn with: what is no list of texts says nothing. */
+static int acr_values_read(json_object *object, Metadata *metadata) {
+        json_object *list = NULL;
+        size_t n;
+
+        (void)json_object_object_get_ex(object, "acr_values_supported", &list);
+        if (!json_object_is_type(list, json_type_array))
+                return 0;
+        n = json_object_array_length(list);
+        metadata->acr_values = calloc(n + 1, sizeof(*metadata->acr_values));
+        if (!metadata->acr_values)
+                return -ENOMEM;
+        for (size_t i = 0, k = 0; i < n; i++) {
+                json_object *value = json_object_array_get_idx(list, i);
+
+                if (!json_object_is_type(value, json_type_string))
+                        continue;
+                metadata->acr_values[k] = strdup(json_object_get_string(value));
+                if (!metadata->acr_values[k++])
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 int metadata_parse(const char *bytes, size_t size, const char *issuer, MetadataFlags flags,
                    Metadata **ret) {
         _cleanup_(json_unrefp) json_object *object = NULL;
@@ -122,6 +147,10 @@ int metadata_parse(const char *bytes, size_t size, const char *issuer, MetadataF
                 return -ENOMEM;
         r = endpoints_read(object, flags, metadata);
         if (r != 0)
+                return r;
+
+        r = acr_values_read(object, metadata);
+        if (r < 0)
                 return r;
 
         *ret = TAKE_PTR(metadata);

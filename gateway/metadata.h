@@ -14,6 +14,7 @@ typedef struct Metadata {
         char *jwks_uri;
         char *revocation_endpoint; /* or NULL */
         char *userinfo_endpoint;   /* or NULL */
+        char **acr_values;         /* acr_values_supported; NULL: it does not say */
 } Metadata;
 
 typedef enum MetadataWhere {

@@ -458,7 +458,7 @@ int provider_fetch_keys(Provider *provider, ProviderReady ready, void *userdata,
         return fetch_wait(&provider->key_fetch, ready, userdata, ret);
 }
 
-static bool keys_are_needed(const Provider *provider) {
+bool provider_needs_keys(const Provider *provider) {
         for (char **alg = provider->config->id_token_algs; *alg; alg++)
                 if (!mac_algorithm_is_known(*alg))
                         return true;
@@ -466,7 +466,7 @@ static bool keys_are_needed(const Provider *provider) {
 }
 
 bool provider_lacks_keys(const Provider *provider) {
-        return !provider->keys && keys_are_needed(provider);
+        return !provider->keys && provider_needs_keys(provider);
 }
 
 void provider_prefetch_keys(Provider *provider) {
@@ -474,7 +474,7 @@ void provider_prefetch_keys(Provider *provider) {
                      clock_boottime_usec() < provider->keys_fetched_usec + PROVIDER_CACHE_USEC;
 
         /* A failure shows when the keys are needed. */
-        if (!fresh && keys_are_needed(provider) && !provider->key_fetch.exchange)
+        if (!fresh && provider_needs_keys(provider) && !provider->key_fetch.exchange)
                 (void)keys_start(provider);
 }
 

@@ -68,8 +68,9 @@ const Metadata *provider_metadata(const Provider *provider);
 /* The keys as last fetched, however old: a signature by a newer key fails by its kid, and only then
  * are they fetched again. NULL: never fetched. */
 const Jwks *provider_keys(const Provider *provider);
-/* Whether they are needed, which they are not for id_token_algs of the client secret alone, and
- * were never fetched. */
+/* They are not where id_token_algs has nothing but the client secret's. */
+bool provider_needs_keys(const Provider *provider);
+/* Whether they are needed and were never fetched. */
 bool provider_lacks_keys(const Provider *provider);
 /* NULL: the client has none. */
 const Secret *provider_client_secret(const Provider *provider);

@@ -84,6 +84,36 @@ static void test_aliases(void) {
         assert(metadata_parse(odd, strlen(odd), ISSUER, METADATA_MTLS, &m) == 0);
 }
 
+/* Which are only warned about, so that nonsense there breaks no login. */
+static void test_acr_values(void) {
+        static const struct {
+                const char *list, *first, *second;
+        } cases[] = {
+                {"[\"urn:a\",\"urn:b\"]", "urn:a", "urn:b"},
+                {"[1,null,[],\"urn:a\"]", "urn:a", NULL},
+                {"[]", NULL, NULL},
+        };
+        static const char *const nonsense[] = {"null", "\"urn:a\"", "{}", "7"};
+
+        for (size_t i = 0; i < ELEMENTSOF(cases) + ELEMENTSOF(nonsense); i++) {
+                bool list = i < ELEMENTSOF(cases);
+                _cleanup_(metadata_freep) Metadata *m = NULL;
+                _cleanup_free_ char *text = NULL;
+
+                assert(asprintf(&text,
+                                "{\"issuer\":\"" ISSUER "\"," ENDPOINTS
+                                ",\"acr_values_supported\":%s}",
+                                list ? cases[i].list : nonsense[i - ELEMENTSOF(cases)]) > 0);
+                assert(metadata_parse(text, strlen(text), ISSUER, 0, &m) == 0);
+                assert(list == (m->acr_values != NULL));
+                if (!list)
+                        continue;
+                assert(streq_ptr(m->acr_values[0], cases[i].first));
+                if (cases[i].first)
+                        assert(streq_ptr(m->acr_values[1], cases[i].second));
+        }
+}
+
 static void test_refusals(void) {
         static const struct {
                 int expected;
@@ -165,6 +195,7 @@ int main(void) {
         test_urls();
         test_good();
         test_aliases();
+        test_acr_values();
         test_refusals();
         return 0;
 }
