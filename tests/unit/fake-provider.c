@@ -24,6 +24,7 @@ struct HttpExchange {
         FakeAnswer answer;
         HttpCallback callback;
         void *userdata;
+        Secret *body; /* of the answer */
 };
 
 static struct {
@@ -235,11 +236,10 @@ HttpClient *http_client_free(HttpClient *client) {
 static int on_exchange(sd_event_source *source, void *userdata) {
         HttpExchange *exchange = userdata;
         FakeAnswer answer = exchange->answer;
-        _cleanup_(secret_freep) Secret *body = NULL;
+        _cleanup_(secret_freep) Secret *body = TAKE_PTR(exchange->body);
         HttpResponse response;
 
         (void)source;
-        assert(secret_new_copy(answer.body, strlen(answer.body), &body) == 0);
         response = (HttpResponse){
                 .status = answer.status,
                 .body = body,
@@ -279,6 +279,8 @@ int http_exchange_start(HttpClient *client, const HttpRequest *request, HttpCall
         free(endpoints[endpoint].authorization);
         endpoints[endpoint].authorization =
                 request->authorization ? strdup(secret_bytes(request->authorization)) : NULL;
+        assert(secret_new_copy(exchange->answer.body, strlen(exchange->answer.body),
+                               &exchange->body) == 0);
         assert(sd_event_add_defer(client->event, &exchange->source, on_exchange, exchange) >= 0);
         *ret = exchange;
         return 0;
@@ -288,6 +290,7 @@ HttpExchange *http_exchange_free(HttpExchange *exchange) {
         if (!exchange)
                 return NULL;
         sd_event_source_disable_unref(exchange->source);
+        secret_free(exchange->body);
         free(exchange);
         return NULL;
 }

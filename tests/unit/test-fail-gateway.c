@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Whole logins and renewals in the gateway where memory or a system call fails: whoever asked is
+ * told exactly once, a grant is whole or is not there, and nobody gets in whom the identity does
+ * not. */
+
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "gateway/login.h"
+#include "gateway/refreshes.h"
+#include "tests/fuzz/step-clock.h"
+#include "tests/unit/fail-nth.h"
+#include "tests/unit/fake-provider.h"
+
+#define USER "alice"
+#define PATIENCE 60 /* steps of a second: longer than any interval or retry here */
+
+/* The provider itself does not fail, and the JSON parser is left alone: it has no answer that says
+ * it is out of memory. */
+
+json_object *__real_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size);
+json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size);
+json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size) {
+        unsigned paused = fail_nth_pause();
+        json_object *object = __real_json_tokener_parse_ex(tokener, text, size);
+
+        fail_nth_resume(paused);
+        return object;
+}
+
+int __real_http_exchange_start(HttpClient *client, const HttpRequest *request,
+                               HttpCallback callback, void *userdata, HttpExchange **ret);
+int __wrap_http_exchange_start(HttpClient *client, const HttpRequest *request,
+                               HttpCallback callback, void *userdata, HttpExchange **ret);
+int __wrap_http_exchange_start(HttpClient *client, const HttpRequest *request,
+                               HttpCallback callback, void *userdata, HttpExchange **ret) {
+        unsigned paused;
+        int r;
+
+        if (fail_nth_memory_fails())
+                return -ENOMEM;
+        paused = fail_nth_pause();
+        r = __real_http_exchange_start(client, request, callback, userdata, ret);
+        fail_nth_resume(paused);
+        return r;
+}
+
+static char more[256]; /* of the configuration */
+static sd_event *event;
+static HttpClient *http;
+static Configuration *configuration;
+static Provider *provider;
+static Revocations *revocations;
+static Bindings *bindings;
+
+static void setup(void) {
+        fake_provider_reset(more);
+        assert(sd_event_new(&event) >= 0);
+        assert(http_client_new(event, &http) == 0);
+        assert(configuration_new(fake_provider_root(), http, &configuration) == 0);
+        assert(revocations_new(event, &revocations) == 0);
+        assert(bindings_new(fake_provider_root(), &bindings) == 0);
+        assert(configuration_provider(configuration, "corp", &provider) == 0);
+}
+
+static void teardown(void) {
+        revocations = revocations_free(revocations);
+        bindings = bindings_free(bindings);
+        configuration = configuration_free(configuration);
+        http = http_client_free(http);
+        step_clock_reset();
+        event = sd_event_unref(event);
+        ERR_clear_error();
+}
+
+/* Until *@condition. False where the loop itself failed, with which the gateway ends. */
+static bool run_until(const bool *condition) {
+        int r;
+
+        for (unsigned i = 0; i < PATIENCE; i++) {
+                for (r = 1; r > 0;) {
+                        r = FAIL_NTH(sd_event_run(event, 0));
+                        if (r < 0)
+                                return false;
+                }
+                if (*condition)
+                        return true;
+                step_clock_advance(USEC_PER_SEC);
+        }
+        assert(!"everybody who asked is told");
+        return false;
+}
+
+typedef struct Heard {
+        Login *login;
+        bool begun, awaited;
+        int begun_result, awaited_result;
+} Heard;
+
+static void on_begun(Login *login, int result, void *userdata) {
+        Heard *heard = userdata;
+
+        assert(!heard->begun && (result != 0 || login_challenge(login)));
+        heard->begun = true;
+        heard->begun_result = result;
+}
+
+static void on_awaited(Login *login, int result, void *userdata) {
+        Heard *heard = userdata;
+
+        (void)login;
+        assert(!heard->awaited);
+        heard->awaited = true;
+        heard->awaited_result = result;
+}
+
+static void on_over(Login *login, void *userdata) {
+        Heard *heard = userdata;
+
+        assert(login == heard->login);
+        heard->login = login_free(login);
+}
+
+static int log_in(Heard *heard) {
+        const LoginRequest request = {.user = USER,
+                                      .service = "sshd",
+                                      .rhost = "",
+                                      .user_uid = 1000,
+                                      .bindings = bindings};
+        int r;
+
+        r = FAIL_NTH(
+                login_new(event, provider, revocations, &request, on_over, heard, &heard->login));
+        assert((r == 0) == (heard->login != NULL));
+        if (r < 0)
+                return r;
+        fail_nth_arm();
+        login_begin(heard->login, on_begun, heard);
+        fail_nth_disarm();
+        if (!run_until(&heard->begun))
+                return -EIO;
+        if (heard->begun_result != 0)
+                return heard->begun_result;
+        if (!heard->login)
+                return OUTCOME_CANCELLED; /* it ended before anybody asked */
+        fail_nth_arm();
+        login_await(heard->login, on_awaited, heard);
+        fail_nth_disarm();
+        return run_until(&heard->awaited) ? heard->awaited_result : -EIO;
+}
+
+static int claim(Heard *heard) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        int r;
+
+        if (!heard->login)
+                return OUTCOME_CANCELLED;
+        r = FAIL_NTH(login_claim(heard->login, &grant));
+        assert((r == 0) == (grant != NULL));
+        if (r < 0)
+                return r;
+        assert(streq(grant->user, USER) && streq(grant->subject, "sub-" USER));
+        assert(streq(grant->issuer, FAKE_ISSUER) && streq(grant->account, "corp"));
+        assert(streq(secret_bytes(grant->access_token), "access-of-r1"));
+        assert(streq(secret_bytes(grant->refresh_token), "r1"));
+        assert(grant->lifetime_usec == 300 * USEC_PER_SEC);
+        return 0;
+}
+
+static int try_login(void) {
+        Heard heard = {0};
+        int r;
+
+        setup();
+        fake_provider_grant(USER, "r1");
+        r = log_in(&heard);
+        if (r == 0)
+                r = claim(&heard);
+        login_free(heard.login);
+        teardown();
+        return r;
+}
+
+/* Approved by somebody else: whatever fails, it is no success. */
+static int try_login_of_another(void) {
+        Heard heard = {0};
+        int r;
+
+        setup();
+        fake_provider_grant("mallory", "r1");
+        r = log_in(&heard);
+        assert(r != 0);
+        login_free(heard.login);
+        teardown();
+        return r == OUTCOME_USER_MISMATCH ? 0 : r;
+}
+
+typedef struct Answer {
+        bool here;
+        int result;
+} Answer;
+
+static void on_renewed(int result, const Grant *grant, void *userdata) {
+        Answer *answer = userdata;
+
+        assert(!answer->here && (result == 0) == (grant != NULL));
+        *answer = (Answer){.here = true, .result = result};
+        if (!grant)
+                return;
+        assert(grant->generation == 5 && streq(grant->subject, "sub-" USER));
+        assert(streq(secret_bytes(grant->access_token), "access-of-r2"));
+        assert(streq(secret_bytes(grant->refresh_token), "r2"));
+}
+
+static Grant *grant_to_renew(void) {
+        Grant *grant = calloc(1, sizeof(*grant));
+
+        assert(grant);
+        grant->account = strdup("corp");
+        grant->issuer = strdup(FAKE_ISSUER);
+        grant->subject = strdup("sub-" USER);
+        grant->user = strdup(USER);
+        grant->scope = strdup("openid");
+        grant->lifetime_usec = 1;
+        grant->refresh_at = 75;
+        grant->generation = 4;
+        assert(secret_new_copy("old", 3, &grant->access_token) == 0);
+        assert(secret_new_copy("r1", 2, &grant->refresh_token) == 0);
+        return grant;
+}
+
+static int renew_for(const char *user) {
+        Refreshes *refreshes = NULL;
+        Grant *grant;
+        Answer answer = {0};
+        int r = -EIO;
+
+        setup();
+        fake_provider_grant(user, "r2");
+        assert(refreshes_new(event, revocations, &refreshes) == 0);
+        grant = grant_to_renew();
+        fail_nth_arm();
+        refreshes_renew(refreshes, provider, 1000, grant, on_renewed, &answer);
+        fail_nth_disarm();
+        if (run_until(&answer.here))
+                r = answer.result;
+        refreshes_free(refreshes);
+        teardown();
+        return r;
+}
+
+/* Out of memory is no reason to tell anybody to log in again. */
+static int try_renewal(void) {
+        int r = renew_for(USER);
+
+        assert(r != OUTCOME_LOGIN_REQUIRED && r != OUTCOME_USER_MISMATCH);
+        return r;
+}
+
+static int try_renewal_of_another(void) {
+        int r = renew_for("mallory");
+
+        assert(r != 0 && (r == OUTCOME_USER_MISMATCH || fail_nth_injected()));
+        return r == OUTCOME_USER_MISMATCH ? 0 : r;
+}
+
+/* As above, where a file says who is whom. */
+static void use_user_map(void) {
+        _cleanup_free_ char *path = NULL;
+        FILE *file;
+
+        assert(asprintf(&path, "%s/map", fake_provider_root()) > 0);
+        file = fopen(path, "we");
+        assert(file && fputs(USER " " FAKE_ISSUER " sub-" USER "\n", file) >= 0);
+        assert(fclose(file) == 0 && chmod(path, 0600) == 0);
+        assert(snprintf(more, sizeof(more), "user_map = %s", path) < (int)sizeof(more));
+}
+
+int main(void) {
+        if (!fail_nth_works()) {
+                (void)puts("a sanitizer has malloc() itself");
+                return 77;
+        }
+        fail_nth_run("login", try_login);
+        fail_nth_run("login of another", try_login_of_another);
+        fail_nth_run("renewal", try_renewal);
+        fail_nth_run("renewal of another", try_renewal_of_another);
+        use_user_map();
+        fail_nth_run("login by user_map", try_login);
+        fail_nth_run("login of another by user_map", try_login_of_another);
+        fake_provider_done();
+        return 0;
+}
