@@ -60,7 +60,8 @@ static const struct {
                                      "oidc-keyring-gateway."},
         [OUTCOME_CLIENT_REFUSED] = {ERROR_PREFIX "ClientRefused",
                                     "The identity provider refuses this client. The administrator "
-                                    "has to allow it the device flow (see `oidc-keyring check`)."},
+                                    "finds out with `oidc-keyring check` whether its credential "
+                                    "or the device flow is meant."},
         [OUTCOME_NO_REFRESH_TOKEN] = {ERROR_PREFIX "NoRefreshToken",
                                       "The identity provider gave no refresh token. The "
                                       "administrator has to allow offline_access for this client, "
@@ -70,8 +71,8 @@ static const struct {
                                       "verified. The administrator finds the reason in the journal "
                                       "of oidc-keyring-gateway."},
         [OUTCOME_CLOCK_WRONG] = {ERROR_PREFIX "ClockWrong",
-                                 "The clock of this host and that of the identity provider differ "
-                                 "by more than a minute. The administrator has to set the clock."},
+                                 "The clock of this host and that of the identity provider differ. "
+                                 "The administrator has to set the clock."},
         [OUTCOME_ANSWER_LOST] =
                 {ERROR_PREFIX "AnswerLost",
                  "The answer of the identity provider to a renewal was lost on its way. The token "
