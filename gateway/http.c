@@ -516,6 +516,7 @@ static int exchange_set_options(HttpExchange *exchange, const char *user_agent,
         SET(CURLOPT_TIMEOUT_MS, (long)(timeout / USEC_PER_MSEC));
         SET(CURLOPT_TCP_KEEPALIVE, 1L);
         SET(CURLOPT_SOCKOPTFUNCTION, on_socket_made);
+        SET(CURLOPT_SSL_CTX_FUNCTION, wiped_alloc_set_up_tls);
         SET(CURLOPT_MAXAGE_CONN, CONNECTION_AGE_MAX_SEC);
         SET(CURLOPT_ERRORBUFFER, exchange->detail);
         SET(CURLOPT_WRITEFUNCTION, on_body);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,15 @@ static void *crypto_realloc(void *memory, size_t size, const char *file, int lin
 static void crypto_free(void *memory, const char *file, int line) {
         (void)file, (void)line;
         wiped_alloc_free(memory);
+}
+
+CURLcode wiped_alloc_set_up_tls(CURL *easy, void *context, void *userdata) {
+        const char *backend = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+        (void)easy, (void)userdata;
+        if (strncmp(backend, "OpenSSL", strlen("OpenSSL")) == 0)
+                (void)SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
+        return CURLE_OK;
 }
 
 int wiped_alloc_install(void) {
