@@ -75,6 +75,13 @@ bool fail_nth_memory_fails(void) {
         return true;
 }
 
+bool fail_nth_system_call_fails(int error) {
+        if (!fails(false))
+                return false;
+        errno = error;
+        return true;
+}
+
 #ifdef __SANITIZE_ADDRESS__
 bool fail_nth_works(void) {
         return false;
@@ -148,10 +155,8 @@ EXPORT void free(void *p) {
 
 #define A(i) arguments[i]
 static long call(long number, int error, const long arguments[static 6]) {
-        if (fails(false)) {
-                errno = error;
+        if (fail_nth_system_call_fails(error))
                 return -1;
-        }
         return syscall(number, A(0), A(1), A(2), A(3), A(4), A(5));
 }
 #undef A

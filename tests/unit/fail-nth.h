@@ -26,6 +26,7 @@ void fail_nth_disarm(void);
 /* For what stands in for a library's function: whether it is to fail as if for want of memory, and
  * the bracket in which the library itself is left alone. */
 bool fail_nth_memory_fails(void);
+bool fail_nth_system_call_fails(int error); /* sets errno */
 unsigned fail_nth_pause(void);
 void fail_nth_resume(unsigned paused);
 
