@@ -74,6 +74,6 @@ int base64url_encode(const void *bytes, size_t size, Secret **ret) {
         p = secret_buffer(padded);
         (void)EVP_EncodeBlock((unsigned char *)p, bytes, (int)size);
         for (size_t i = 0; i < length; i++)
-                p[i] = p[i] == '+' ? '-' : p[i] == '/' ? '_' : p[i];
+                p[i] = (char)(p[i] == '+' ? '-' : p[i] == '/' ? '_' : p[i]);
         return secret_new_copy(p, length, ret);
 }

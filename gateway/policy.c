@@ -88,7 +88,7 @@ int policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid,
 
 /* Not toupper(): what a letter is must not depend on a locale. */
 static char fold(char c, bool ignore_case) {
-        return ignore_case && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        return (char)(ignore_case && c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 static bool text_equal(const char *a, const char *b, size_t n, bool ignore_case) {
