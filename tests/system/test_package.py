@@ -70,7 +70,14 @@ def test_profile_denies(fresh: Host) -> None:
         assert client.finish() == 255
     with fresh.ssh_by_key("bob", "id -un") as client:
         assert client.finish() == 255
+    with fresh.terminal("login bob") as terminal:
+        terminal.expect("[Pp]assword: ")
+        terminal.send(PASSWORD)
+        assert terminal.finish() != 0
+    assert fresh.machine.run("su", "-", "bob", "-c", "id -un", check=False).returncode != 0
     assert fresh.machine.run("su", "-", "alice", "-c", "id -un").stdout == "alice\n"
+    with fresh.ssh_by_key("root", "id -un") as client:
+        assert client.output() == "root\n"
 
 
 def test_upgrade_keeps_session_and_configuration(fresh: Host, packages: list[Path]) -> None:
