@@ -21,6 +21,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#ifdef __has_feature /* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 #define EXPORT __attribute__((visibility("default")))
 #define RUNS_MAX 20000u /* an operation that ends in none of them goes round for ever */
 #define FDS_MAX 256
