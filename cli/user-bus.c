@@ -14,6 +14,7 @@
 
 #define OBJECTS_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define SYSTEMD_TIMEOUT_USEC (2 * USEC_PER_SEC)
+#define RESTART_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define UNIT_PATH "/org/freedesktop/systemd1/unit/oidc_2dkeyringd_2eservice"
 
 int user_bus_open(sd_bus **ret) {
@@ -97,7 +98,7 @@ static ExitCode user_bus_connect(sd_bus **ret) {
         return EXIT_CODE_OK;
 }
 
-/* ActiveState of the unit; false if it cannot be had. */
+/* By ActiveState of its unit: "active" without a name is one that has died just now. */
 static bool daemon_is_being_started(sd_bus *bus) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
         const char *state;
@@ -108,7 +109,44 @@ static bool daemon_is_being_started(sd_bus *bus) {
                        0 &&
                sd_bus_message_set_auto_start(call, 0) >= 0 &&
                sd_bus_call(bus, call, SYSTEMD_TIMEOUT_USEC, NULL, &reply) >= 0 &&
-               sd_bus_message_read(reply, "v", "s", &state) > 0 && streq(state, "activating");
+               sd_bus_message_read(reply, "v", "s", &state) > 0 &&
+               (streq(state, "activating") || streq(state, "active"));
+}
+
+static int on_owner_changed(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
+        bool *has_owner = userdata;
+        const char *owner = "";
+
+        (void)error;
+        if (sd_bus_message_read(signal, "sss", NULL, NULL, &owner) > 0)
+                *has_owner = *owner;
+        return 0;
+}
+
+/* Not by starting it: that would count against the limit of the unit's restarts. */
+static void wait_for_daemon(sd_bus *bus) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        uint64_t now = clock_boottime_usec(), end = now + RESTART_TIMEOUT_USEC;
+        bool has_owner = false;
+        int owned = 0, r;
+
+        r = sd_bus_add_match(bus, &slot,
+                             "type='signal',sender='org.freedesktop.DBus',"
+                             "member='NameOwnerChanged',arg0='" KEYRING_BUS_NAME "'",
+                             on_owner_changed, &has_owner);
+        if (r >= 0)
+                r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                       "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s",
+                                       KEYRING_BUS_NAME);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "b", &owned);
+        while (r >= 0 && !owned && !has_owner && now < end) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, end - now);
+                now = clock_boottime_usec();
+        }
 }
 
 /* A daemon that is not there has no accounts, unless it has crashed and is about to be back with
@@ -122,11 +160,9 @@ static int user_bus_send(sd_bus *bus, sd_bus_message *call, uint64_t timeout_use
             outcome_from_error_name(error->name) != OUTCOME_SUCCESS ||
             !daemon_is_being_started(bus))
                 return r;
+        wait_for_daemon(bus);
         sd_bus_error_free(error);
-        r = sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                               "org.freedesktop.DBus", "StartServiceByName", error, NULL, "su",
-                               KEYRING_BUS_NAME, 0);
-        return r < 0 ? r : sd_bus_call(bus, call, timeout_usec, error, ret_reply);
+        return sd_bus_call(bus, call, timeout_usec, error, ret_reply);
 }
 
 ExitCode user_bus_call(bool start, uint64_t timeout_usec, sd_bus_message **ret_reply,

@@ -67,6 +67,10 @@ class Terminal:
     def send(self, line: str = "") -> None:
         self._child.sendline(line)
 
+    def interrupt(self) -> None:
+        """Control-C."""
+        self._child.sendintr()
+
     def finish(self) -> int:
         """Waits for the program's end and returns its exit status."""
         try:
