@@ -25,10 +25,10 @@ USER = "builder"
 # where in it things are built
 PLACE = "/srv"
 # what building takes that Debian takes for granted, and what the checks of the sources need
-TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "keyutils",
-         "python3-minimal", "shellcheck", "xz-utils")
+TOOLS = ("build-essential", "fakeroot", "autoconf", "automake", "libtool", "clang-format", "clang-tidy", "cppcheck",
+         "keyutils", "python3-minimal", "shellcheck", "xz-utils")
 # and what it takes to run the programs there on a bus of their own
-TEST_TOOLS = ("dbus", "openssl", "procps", "python3", "python3-pytest", "systemd")
+TEST_TOOLS = ("dbus", "gcovr", "openssl", "procps", "python3", "python3-pytest", "systemd")
 BUILD_PACKAGE = f"DEB_BUILD_OPTIONS='nocheck parallel={os.cpu_count() or 1}' dpkg-buildpackage -b -us -uc"
 LEFT_OUT = (".git", "node_modules", "build", "autom4te.cache", "__pycache__", "*.o", "*.lo", "*.la", ".libs", ".deps",
             "config.status", "config.log", "Makefile")

@@ -80,6 +80,7 @@ class Run:
         for target in ("check-format", "check-headers"):
             total += self.step(target, lambda log, target=target: self._make(root, target, log))
         total += self.step("shellcheck", lambda log: _status(root.run(CHECK, _SHELLCHECK, log)))
+        total += self.step("analyze", lambda log: _status(root.run(CHECK, "tests/analyze", log)))
         if thorough:
             total += self.step("distcheck", lambda log: self._make(root, f"-j{JOBS} distcheck", log))
             total += self.step("package", lambda log: self._build_package(root, log))
@@ -111,6 +112,10 @@ class Run:
         result = _junit(root.root / report.lstrip("/"))
         ran = status == 0 and result.passed > 0
         return result if ran or result.failed else Result(result.passed, 1)
+
+    def coverage(self, root: BuildRoot) -> Result:
+        return self.step("coverage", lambda log: _status(
+            root.run(CHECK, "tests/coverage --lines", log, user="root", folder=CACHE)))
 
     # testing
 
@@ -173,7 +178,7 @@ def _tail(log: Path, lines: int = 120) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="without the booted machines, the package and distcheck")
+    parser.add_argument("--quick", action="store_true", help="without the booted machines, the package, distcheck and coverage")
     parser.add_argument("--suite", choices=SUITES, action="append", help="only this Debian, repeatable; default: all")
     return parser.parse_args()
 
@@ -190,6 +195,8 @@ def main() -> int:
         total += run.build(root, thorough=not args.quick)
         for name in ("gateway", "daemon"):
             total += run.service_tests(root, name)
+        if not args.quick:
+            total += run.coverage(root)
     if not args.quick and run.package is not None:
         total += run.system_tests()
         total += run.demo()
