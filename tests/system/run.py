@@ -178,7 +178,8 @@ def _tail(log: Path, lines: int = 120) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="without the booted machines, the package, distcheck and coverage")
+    parser.add_argument("--quick", action="store_true",
+                        help="without the booted machines, the package, distcheck and coverage")
     parser.add_argument("--suite", choices=SUITES, action="append", help="only this Debian, repeatable; default: all")
     return parser.parse_args()
 
