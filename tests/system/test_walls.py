@@ -18,7 +18,7 @@ FOLDERS = ("/", "/boot", "/dev", "/dev/mqueue", "/dev/shm", "/etc", "/etc/oidc-k
            "/mnt", "/opt", "/proc/sys/kernel", "/root", "/run", "/run/dbus", "/run/lock", "/run/oidc-keyring-gateway",
            "/run/systemd/system", "/run/user", "/srv", "/sys/fs/cgroup", "/tmp", "/usr", "/usr/libexec", "/usr/local/bin",
            "/var", "/var/cache", "/var/lib", "/var/log", "/var/mail", "/var/spool", "/var/tmp")
-UNIX, INET, INET6 = 1, 2, 10
+UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 NOT_FOR_ANYBODY = ("writable-code", "ptrace", "become-root", "personality", "chroot", "mount", "module", "clock",
                    "user-namespace", "performance-counters", "memory-of-others", "bpf", "userfaultfd", "io-uring")
 # Later service managers ask the kernel itself (PR_SET_MDWE) and not a filter.
@@ -92,7 +92,7 @@ def test_exposure_of_the_gateway(host: Host) -> None:
 def test_sandbox_of_the_gateway(probed: Host) -> None:
     findings = gateway_findings(probed)
     assert findings.refused(*NOT_FOR_ANYBODY, "keyring")
-    assert findings.families == {UNIX, INET, INET6}
+    assert findings.families == {UNIX, INET, INET6, NETLINK}  # the last to see that the network changes
     state = probed.machine.run("systemctl", "show", "-P", "StateDirectory", GATEWAY).stdout.split()
     assert findings.writable <= {f"/var/lib/{name}" for name in state}
     assert {name for name in findings.answers if name.startswith("write-")} >= {f"write-{name}" for name in FOLDERS}
@@ -115,7 +115,7 @@ def test_sandbox_of_the_daemon(probed: Host) -> None:
 def test_the_probe_can_find_something(probed: Host) -> None:
     """Without a sandbox, as root, all of it is open or fails for other reasons than a filter's."""
     findings = Findings(probed.machine.run("perl", "/usr/local/lib/probe.pl", *FOLDERS).stdout)
-    assert findings.families >= {UNIX, INET, INET6, 16}
+    assert findings.families >= {UNIX, INET, INET6, NETLINK}
     assert findings.writable >= {"/", "/etc", "/run", "/tmp", "/usr", "/var", "/dev/shm"}
     assert not any(findings.refused(name) for name in ("writable-code", "ptrace", "become-root", "chroot", "mount"))
     assert int(findings.status("CapEff"), 16) != 0
