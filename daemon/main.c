@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/secret.h"
+#include "common/token-key.h"
 #include "daemon/clock-watch.h"
 #include "daemon/manager-bus.h"
 #include "daemon/unit-job.h"
@@ -114,6 +115,7 @@ static int serve(Manager *manager) {
         r = manager_restore(manager);
         if (r < 0)
                 return log_error_errno(r, "The grants in the fd store cannot be taken up");
+        token_key_remove_torn(); /* the keys of these grants have just been written */
         r = manager_export(manager);
         if (r < 0)
                 return log_error_errno(r, "The objects cannot be put on the bus");
