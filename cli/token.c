@@ -7,9 +7,10 @@
 #include "cli/own-keys.h"
 #include "cli/user-bus.h"
 #include "common/clock.h"
+#include "common/grant.h"
 #include "common/macro.h"
-#include "common/outcome.h"
 #include "common/parse.h"
+#include "common/sealed-memfd.h"
 #include "common/token-key.h"
 
 #define TOKEN_TIMEOUT_USEC (120 * USEC_PER_SEC)
@@ -58,22 +59,23 @@ static int token_from_key(const char *account, uint64_t min_valid_sec, Secret **
         return 0;
 }
 
+/* Where there is no key, or one that somebody else made or wrote into; the daemon mends it, if the
+ * keyring lets it, and hands the token out in either case. */
 static ExitCode token_from_daemon(const char *account, uint64_t min_valid_sec, Secret **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         ExitCode code;
-        int32_t serial;
-        int r;
+        int fd, r;
 
-        code = user_bus_call(false, TOKEN_TIMEOUT_USEC, &reply, "GetToken", "su", account,
+        code = user_bus_call(false, TOKEN_TIMEOUT_USEC, &reply, "ReadToken", "su", account,
                              (uint32_t)min_valid_sec);
         if (code != EXIT_CODE_OK)
                 return code;
-        r = sd_bus_message_read(reply, "it", &serial, NULL);
+        r = sd_bus_message_read(reply, "ht", &fd, NULL);
         if (r >= 0)
-                r = token_key_read(serial, ret, NULL);
+                r = sealed_memfd_read(fd, GRANT_TOKEN_MAX, ret);
         if (r < 0) {
-                complain("the token cannot be read from the keyring: %s", strerror(-r));
-                return EXIT_CODE_NO_KEYRING;
+                complain("the daemon's answer cannot be read: %s", strerror(-r));
+                return EXIT_CODE_FAILURE;
         }
         return EXIT_CODE_OK;
 }

@@ -105,8 +105,10 @@ static const struct {
                                    "The caller may not do this. Only root may do it for others."},
         [OUTCOME_NO_KEYRING] = {ERROR_PREFIX "NoKeyring",
                                 "The token could not be written to the kernel keyring: its quota "
-                                "is used up (see /proc/key-users) or keyrings are forbidden "
-                                "here."},
+                                "is used up (compare /proc/key-users with the sysctls "
+                                "kernel.keys.maxbytes and kernel.keys.maxkeys), the token is too "
+                                "large for it, or keyrings are forbidden here. `oidc-keyring "
+                                "token` prints it all the same."},
 };
 
 const char *outcome_error_name(Outcome outcome) {

@@ -137,6 +137,7 @@ static int account_bus_enumerate(sd_bus *bus, const char *prefix, void *userdata
         (void)error;
         if (!nodes)
                 return -ENOMEM;
+        manager_republish(manager); /* whoever asks for all finds the keys that are told */
         for (size_t i = 0; i < n; i++) {
                 nodes[i] = account_bus_path(manager_account(manager, i));
                 if (!nodes[i]) {

@@ -264,7 +264,7 @@ static void account_on_refreshed(void *userdata, int result, const char *message
                           "over. Log in again with `oidc-keyring login`.";
                 result = OUTCOME_LOGIN_REQUIRED;
         }
-        account_set_error(account, message);
+        account_set_error(account, event == EVENT_RENEWED ? NULL : message);
         account->failure = result;
         if (event == EVENT_LOGIN_OVER)
                 account_end_login(account);
@@ -344,9 +344,9 @@ static int account_grant_to_revoke(const Account *account) {
 /* There is a token; @result tells whether the keyring took it. */
 static void account_begin(Account *account, int result) {
         account->failure = result;
-        account_set_error(account, result > 0 ? outcome_message((Outcome)result) : NULL);
+        account_set_error(account, NULL);
         account_happens(account, EVENT_RENEWED);
-        account_answer(account, result, account->last_error);
+        account_answer(account, result, result > 0 ? outcome_message((Outcome)result) : NULL);
 }
 
 int account_install(Account *account, Grant *grant, RetirementDone done, void *userdata,
@@ -362,6 +362,8 @@ int account_install(Account *account, Grant *grant, RetirementDone done, void *u
         r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
         if (r < 0)
                 return r;
+        if (r != 0) /* what it holds is of the former login, which is about to be revoked */
+                kept_grant_take_key_away(&account->kept);
         if (old_fd >= 0 && retirement_new(&account->context->gateway, TAKE_FD(old_fd),
                                           TAKE_PTR(account->call), done, userdata, ret_old) < 0)
                 log_warning("%s: the former login could not be revoked", account_name(account));
@@ -447,26 +449,27 @@ void account_refresh(Account *account, AccountDone done, void *userdata) {
         account_happens(account, EVENT_REFRESH);
 }
 
-void account_republish(Account *account) {
+int account_republish(Account *account) {
         int32_t serial = account->kept.key_serial;
+        bool failed = account->kept.keyring_failed;
         int r;
 
-        r = kept_grant_publish(&account->kept, true);
-        if (r != 0)
-                account_set_error(account, outcome_message(OUTCOME_NO_KEYRING));
-        if (r != 0 || serial != account->kept.key_serial)
+        r = kept_grant_publish(&account->kept);
+        if (serial != account->kept.key_serial || failed != account->kept.keyring_failed)
                 account->context->changed(account->context->userdata, account);
+        return r;
+}
+
+int account_token_file(const Account *account, int *ret_fd) {
+        return kept_grant_token_file(&account->kept, ret_fd);
 }
 
 void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone done,
                        void *userdata) {
-        int32_t serial = account->kept.key_serial;
         int r;
 
         if (account_token_is_good(account, min_valid_usec)) {
-                r = kept_grant_publish(&account->kept, false);
-                if (serial != account->kept.key_serial)
-                        account->context->changed(account->context->userdata, account);
+                r = account_republish(account);
                 done(userdata, account, r, r > 0 ? outcome_message((Outcome)r) : NULL);
                 return;
         }
@@ -507,7 +510,9 @@ const char *account_state_name(const Account *account) {
 }
 
 const char *account_last_error(const Account *account) {
-        return account->last_error ? account->last_error : "";
+        if (account->last_error)
+                return account->last_error;
+        return account->kept.keyring_failed ? outcome_message(OUTCOME_NO_KEYRING) : "";
 }
 
 uint64_t account_next_refresh(const Account *account) {

@@ -52,8 +52,13 @@ void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone do
 /* Calls @done after a refresh. */
 void account_refresh(Account *account, AccountDone done, void *userdata);
 
-/* Writes the key again, as after the clock was set: the kernel counts its timeout by that. */
-void account_republish(Account *account);
+/* Writes the key again: another process of the user may have changed it, and the clock by which the
+ * kernel counts its timeout may have been set. 0, OUTCOME_NO_KEYRING, -errno. */
+int account_republish(Account *account);
+
+/* The token for whom there is no keyring, after account_get_token() has ended with 0 or
+ * OUTCOME_NO_KEYRING: a sealed memfd. */
+int account_token_file(const Account *account, int *ret_fd);
 
 /* Whether it will try again by itself after a failure. */
 bool account_is_offline(const Account *account);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/outcome.h"
+#include "common/sealed-memfd.h"
 #include "common/token-key.h"
 #include "daemon/fd-store.h"
 
@@ -43,6 +44,8 @@ static int kept_grant_write_key(KeptGrant *kept, const Secret *token) {
                 return OUTCOME_NO_KEYRING;
         }
 
+        if (kept->keyring_failed)
+                log_info("%s: the token is in the keyring again", kept->grant->account);
         kept->keyring_failed = false;
         return 0;
 }
@@ -102,20 +105,38 @@ int kept_grant_restore(KeptGrant *kept, Grant *grant, uint64_t sequence, int fd)
         return r;
 }
 
-int kept_grant_publish(KeptGrant *kept, bool again) {
+/* Written, not compared: that costs no more than it would to see that bytes, permissions and
+ * timeout are all as they were. */
+int kept_grant_publish(KeptGrant *kept) {
         _cleanup_(grant_freep) Grant *whole = NULL;
-        int32_t serial = 0;
         int r;
 
-        /* Without a serial, what is found holds a token before this one: writing had failed. */
-        if (!again && kept->key_serial != 0 && token_key_find(kept->grant->account, &serial) == 0) {
-                kept->key_serial = serial;
-                return 0;
-        }
         r = grant_unseal(kept->fd, &whole);
         if (r < 0)
                 return r;
         return kept_grant_write_key(kept, whole->access_token);
+}
+
+int kept_grant_token_file(const KeptGrant *kept, int *ret_fd) {
+        _cleanup_(grant_freep) Grant *whole = NULL;
+        int r;
+
+        if (kept_grant_remaining(kept) == 0)
+                return -EKEYEXPIRED;
+        r = grant_unseal(kept->fd, &whole);
+        if (r < 0)
+                return r;
+        return sealed_memfd_new("token", secret_bytes(whole->access_token),
+                                secret_size(whole->access_token), ret_fd);
+}
+
+void kept_grant_take_key_away(KeptGrant *kept) {
+        int r;
+
+        r = token_key_remove(kept->grant->account);
+        if (r < 0 && r != -ENOKEY)
+                (void)log_debug_errno(r, "%s: the key cannot be removed", kept->grant->account);
+        kept->key_serial = 0;
 }
 
 int kept_grant_end_login(KeptGrant *kept) {
@@ -131,12 +152,7 @@ int kept_grant_end_login(KeptGrant *kept) {
 }
 
 void kept_grant_wipe(KeptGrant *kept) {
-        int r;
-
-        r = token_key_remove(kept->grant->account);
-        if (r < 0 && r != -ENOKEY)
-                (void)log_debug_errno(r, "%s: the key cannot be removed", kept->grant->account);
-        kept->key_serial = 0;
+        kept_grant_take_key_away(kept);
         kept_grant_drop_older(kept);
         fd_store_remove(kept->grant->account, kept->sequence);
 }

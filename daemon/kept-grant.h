@@ -15,7 +15,7 @@ typedef struct KeptGrant {
         Grant *grant; /* without its tokens; NULL before the first */
         int fd;
         bool renewable;           /* it has a refresh token */
-        bool keyring_failed;      /* and that has been logged */
+        bool keyring_failed;      /* it does not take the token, and that has been logged */
         uint64_t sequence;        /* of fd in the fd store */
         uint64_t oldest_sequence; /* what the fd store may hold of this account begins here */
         int32_t key_serial;       /* 0: no key */
@@ -35,8 +35,14 @@ int kept_grant_replace(KeptGrant *kept, Grant *grant);
  * OUTCOME_NO_KEYRING. */
 int kept_grant_restore(KeptGrant *kept, Grant *grant, uint64_t sequence, int fd);
 
-/* Makes sure of the key: @again writes it even if it is there. 0, OUTCOME_NO_KEYRING, -errno. */
-int kept_grant_publish(KeptGrant *kept, bool again);
+/* The key as it has to be, whatever was done to it. 0, OUTCOME_NO_KEYRING, -errno. */
+int kept_grant_publish(KeptGrant *kept);
+
+/* The access token alone in a sealed memfd, for whom there is no keyring. -EKEYEXPIRED. */
+int kept_grant_token_file(const KeptGrant *kept, int *ret_fd);
+
+/* The key may hold what is worth nothing any more, or soon. */
+void kept_grant_take_key_away(KeptGrant *kept);
 
 /* The login is over: forgets the refresh token, and remembers that. The access token stays until it
  * expires. */

@@ -32,6 +32,24 @@ static void answer_token(void *userdata, const Account *account, int result, con
                         clock_boottime_to_realtime(account_grant(account)->expires_usec));
 }
 
+/* A keyring is not needed here. */
+static void answer_token_file(void *userdata, const Account *account, int result,
+                              const char *message) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
+        _cleanup_close_ int fd = -1;
+
+        if (result == 0 || result == OUTCOME_NO_KEYRING) {
+                message = NULL;
+                result = account_token_file(account, &fd);
+        }
+        if (result != 0)
+                answer_error(call, result, message);
+        else
+                (void)sd_bus_reply_method_return(
+                        call, "ht", fd,
+                        clock_boottime_to_realtime(account_grant(account)->expires_usec));
+}
+
 static void answer_path(void *userdata, const Account *account, int result, const char *message) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
         _cleanup_free_ char *path = account_bus_path(account);
@@ -83,7 +101,8 @@ static int method_add_grant(sd_bus_message *call, void *userdata, sd_bus_error *
         return 1;
 }
 
-static int method_get_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+static int get_token(sd_bus_message *call, Manager *manager, AccountDone answer,
+                     sd_bus_error *error) {
         const char *name;
         uint32_t min_valid_sec;
         Account *account;
@@ -92,12 +111,19 @@ static int method_get_token(sd_bus_message *call, void *userdata, sd_bus_error *
         r = sd_bus_message_read(call, "su", &name, &min_valid_sec);
         if (r < 0)
                 return r;
-        account = manager_find(userdata, name);
+        account = manager_find(manager, name);
         if (!account)
                 return bus_error_set(error, OUTCOME_UNKNOWN_ACCOUNT, NULL);
-        account_get_token(account, min_valid_sec * USEC_PER_SEC, answer_token,
-                          sd_bus_message_ref(call));
+        account_get_token(account, min_valid_sec * USEC_PER_SEC, answer, sd_bus_message_ref(call));
         return 1;
+}
+
+static int method_get_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return get_token(call, userdata, answer_token, error);
+}
+
+static int method_read_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return get_token(call, userdata, answer_token_file, error);
 }
 
 static int method_refresh(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -167,6 +193,9 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_add_grant, METHOD),
         SD_BUS_METHOD_WITH_ARGS("GetToken", SD_BUS_ARGS("s", account, "u", min_valid_sec),
                                 SD_BUS_RESULT("i", serial, "t", expires_usec), method_get_token,
+                                METHOD),
+        SD_BUS_METHOD_WITH_ARGS("ReadToken", SD_BUS_ARGS("s", account, "u", min_valid_sec),
+                                SD_BUS_RESULT("h", token, "t", expires_usec), method_read_token,
                                 METHOD),
         SD_BUS_METHOD_WITH_ARGS("Refresh", SD_BUS_ARGS("s", account), SD_BUS_NO_RESULT,
                                 method_refresh, METHOD),

@@ -109,7 +109,7 @@ void manager_republish(void *userdata) {
         Manager *manager = userdata;
 
         for (size_t i = 0; i < manager->n_accounts; i++)
-                account_republish(manager->accounts[i]);
+                (void)account_republish(manager->accounts[i]);
 }
 
 static Logout *logout_free(Logout *logout) {

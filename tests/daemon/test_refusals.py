@@ -11,7 +11,7 @@ from keeper import Keeper
 from provider import Provider
 from refusals import Refusals, odd_fds, wrong_signatures
 
-SIGNATURES = {"AddGrant": "h", "GetToken": "su", "Refresh": "s", "Logout": "s"}
+SIGNATURES = {"AddGrant": "h", "GetToken": "su", "ReadToken": "su", "Refresh": "s", "Logout": "s"}
 PATH, INTERFACE = "user:/org/oidckeyring/Keyring1", "org.oidckeyring.Keyring1"
 STANDARD = "org.freedesktop.DBus"
 ROOT, STRANGER = 0, 65534
@@ -61,6 +61,7 @@ def test_descriptors(refusals: Refusals, own: Caller, grant: int) -> None:
 def test_names(refusals: Refusals, own: Caller) -> None:
     for name in ODD_NAMES:
         refusals.expect("UnknownAccount", own, "user:GetToken", "su", name, 0)
+        refusals.expect("UnknownAccount", own, "user:ReadToken", "su", name, 0)
         refusals.expect("UnknownAccount", own, "user:Refresh", "s", name)
         refusals.expect("UnknownAccount", own, "user:Logout", "s", name)
 
@@ -89,6 +90,7 @@ def test_others_on_an_open_bus(keeper: Keeper, refusals: Refusals, own: Caller, 
                 refusals.expect("AccessDenied", other, f"user:{method}", wrong, *arguments)
         for name in ("", "corp", *ODD_NAMES):
             refusals.expect("AccessDenied", other, "user:GetToken", "su", name, 0)
+            refusals.expect("AccessDenied", other, "user:ReadToken", "su", name, 0)
             refusals.expect("AccessDenied", other, "user:Refresh", "s", name)
             refusals.expect("AccessDenied", other, "user:Logout", "s", name)
         for path in (PATH, f"{PATH}/account/corp", "user:/"):

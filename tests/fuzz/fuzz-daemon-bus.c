@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/names.h"
+#include "common/sealed-memfd.h"
 #include "common/token-key.h"
 #include "tests/fuzz/bus-script.h"
 #include "tests/fuzz/step-clock.h"
@@ -123,7 +124,17 @@ static void behave(Fixture *f, char what) {
 
 static unsigned n_answers;
 
-/* A success must be one: there is a key then, and the token in it is good. */
+static void check_token_file(sd_bus_message *reply) {
+        _cleanup_(secret_freep) Secret *token = NULL;
+        uint64_t expires;
+        int fd;
+
+        assert(sd_bus_message_read(reply, "ht", &fd, &expires) > 0);
+        assert(expires > clock_realtime_usec());
+        assert(sealed_memfd_read(fd, GRANT_TOKEN_MAX, &token) == 0 && secret_size(token) > 0);
+}
+
+/* A success must be one: there is a key then, or a file, and the token in it is good. */
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         sd_bus_message *call = userdata;
         int32_t serial;
@@ -137,6 +148,10 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
                 assert(keys[serial - 1].account &&
                        keys[serial - 1].end_usec > clock_boottime_usec());
         }
+        if (!sd_bus_message_is_method_error(reply, NULL) &&
+            streq(sd_bus_message_get_interface(call), KEYRING_INTERFACE) &&
+            streq(sd_bus_message_get_member(call), "ReadToken"))
+                check_token_file(reply);
         return 0;
 }
 

@@ -56,7 +56,9 @@ static int answer_refresh(FakeGateway *gateway, sd_bus_message *call) {
         secret_free(grant->access_token);
         secret_free(grant->refresh_token);
         (void)snprintf(token, sizeof(token), "access-%u", (unsigned)grant->generation);
-        assert(secret_new_copy(token, strlen(token), &grant->access_token) == 0);
+        assert(secret_new_copy(gateway->token ? gateway->token : token,
+                               strlen(gateway->token ? gateway->token : token),
+                               &grant->access_token) == 0);
         (void)snprintf(token, sizeof(token), "refresh-%u", (unsigned)grant->generation);
         assert(secret_new_copy(token, strlen(token), &grant->refresh_token) == 0);
         if (gateway->subject) {
@@ -251,6 +253,22 @@ sd_bus_message *fixture_call(Fixture *f, const char *member, const char *types, 
         va_end(args);
         fixture_wait(f, &reply);
         return reply;
+}
+
+static sd_bus_message *call_object_manager(Fixture *f, const char *types, ...) {
+        sd_bus_message *reply;
+        va_list args;
+
+        va_start(args, types);
+        send_to(f, &reply, KEYRING_OBJECT_PATH, "org.freedesktop.DBus.ObjectManager",
+                "GetManagedObjects", types, args);
+        va_end(args);
+        fixture_wait(f, &reply);
+        return reply;
+}
+
+sd_bus_message *fixture_call_objects(Fixture *f) {
+        return call_object_manager(f, "");
 }
 
 static sd_bus_message *call_properties(Fixture *f, const char *types, ...) {

@@ -17,6 +17,7 @@ typedef struct FakeGateway {
         size_t n_buses;
         const char *error;   /* the error that calls end with, NULL: they succeed */
         const char *subject; /* whose the new grants are; NULL: as before */
+        const char *token;   /* their access token; NULL: "access-GENERATION" */
         bool absent;         /* no connection at all */
         bool hold;           /* Refresh is answered by fixture_release() */
         bool no_grant;       /* Refresh is answered with another descriptor */
@@ -49,7 +50,9 @@ int fixture_grant(const Fixture *f, const char *access_token, const char *refres
 
 /* A call of the manager and its answer, which may be an error. */
 sd_bus_message *fixture_call(Fixture *f, const char *member, const char *types, ...);
-/* The same without waiting; *ret is set when the answer is there. */
+/* GetManagedObjects. */
+sd_bus_message *fixture_call_objects(Fixture *f);
+/* fixture_call() without waiting; *ret is set when the answer is there. */
 void fixture_send(Fixture *f, sd_bus_message **ret, const char *member, const char *types, ...);
 void fixture_wait(Fixture *f, sd_bus_message **reply);
 /* Runs the loop for a while. */
