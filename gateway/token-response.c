@@ -127,19 +127,24 @@ static int scope_read(json_object *object, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-static int lifetime_read(json_object *object, uint64_t *ret_usec) {
+/* A fraction of a second is dropped. Whatever else says nothing, such as a negative number, counts
+ * as absent: to refuse the answer for it would be to lose the refresh token that came with it,
+ * after the provider has ended the one before. */
+static uint64_t lifetime_read(json_object *object) {
+        json_object *value = NULL;
         uint64_t seconds;
-        int r;
+        double number;
 
-        r = json_member_number(object, "expires_in", LIFETIME_MAX_SEC, &seconds);
-        if (r == -ENOENT) {
-                *ret_usec = TOKEN_LIFETIME_DEFAULT_USEC;
-                return 0;
+        if (json_member_number(object, "expires_in", LIFETIME_MAX_SEC, &seconds) < 0) {
+                (void)json_object_object_get_ex(object, "expires_in", &value);
+                number = json_object_is_type(value, json_type_double)
+                                 ? json_object_get_double(value)
+                                 : -1;
+                if (!(number >= 0 && number < (double)LIFETIME_MAX_SEC))
+                        return TOKEN_LIFETIME_DEFAULT_USEC;
+                seconds = (uint64_t)number;
         }
-        if (r < 0)
-                return r;
-        *ret_usec = (seconds > 0 ? seconds : 1) * USEC_PER_SECOND;
-        return 0;
+        return (seconds > 0 ? seconds : 1) * USEC_PER_SECOND;
 }
 
 /* 0, -EBADMSG, -ENOMEM */
@@ -158,7 +163,8 @@ static int members_read(json_object *object, TokenResponse *response) {
         r = scope_read(object, &response->scope);
         if (r < 0)
                 return r;
-        return lifetime_read(object, &response->lifetime_usec);
+        response->lifetime_usec = lifetime_read(object);
+        return 0;
 }
 
 static int success_parse(json_object *object, TokenResponse **ret) {
