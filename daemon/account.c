@@ -152,6 +152,11 @@ static void account_clear_timer(Account *account) {
         (void)sd_event_source_set_enabled(account->timer, SD_EVENT_OFF);
 }
 
+/* The next attempt that nobody insists on. */
+static uint64_t account_earliest(const Account *account) {
+        return account->attempt_usec == 0 ? 0 : account->attempt_usec + SCHEDULE_INTERVAL_MIN_USEC;
+}
+
 static void account_enter_fresh(Account *account) {
         const Grant *grant = account->kept.grant;
         uint64_t lifetime = grant->lifetime_usec, delay;
@@ -167,6 +172,8 @@ static void account_enter_fresh(Account *account) {
                 lifetime = grant->expires_usec;
         delay = schedule_refresh_delay(lifetime, grant->refresh_at, account->context->random());
         account->next_usec = grant->expires_usec - lifetime + delay;
+        if (account->next_usec < account_earliest(account))
+                account->next_usec = account_earliest(account);
         account_set_timer(account, account->next_usec);
 }
 
@@ -449,6 +456,22 @@ void account_refresh(Account *account, AccountDone done, void *userdata) {
         account_happens(account, EVENT_REFRESH);
 }
 
+/* As soon as it may be. */
+static void account_refresh_early(Account *account, AccountDone done, void *userdata) {
+        int r;
+
+        r = account_wait(account, done, userdata);
+        if (r < 0) {
+                done(userdata, account, r, NULL);
+                return;
+        }
+        if (account->next_usec > account_earliest(account)) {
+                account->next_usec = account_earliest(account);
+                account_set_timer(account, account->next_usec);
+                account->context->changed(account->context->userdata, account);
+        }
+}
+
 int account_republish(Account *account) {
         int32_t serial = account->kept.key_serial;
         bool failed = account->kept.keyring_failed;
@@ -479,7 +502,11 @@ void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone do
                 done(userdata, account, account->failure, account->last_error);
                 return;
         }
-        account_refresh(account, done, userdata);
+        if (account->state == ACCOUNT_FRESH && account->kept.renewable &&
+            clock_boottime_usec() < account_earliest(account))
+                account_refresh_early(account, done, userdata);
+        else
+                account_refresh(account, done, userdata);
 }
 
 int account_retire(Account *account, RetirementDone done, void *userdata, Retirement **ret) {

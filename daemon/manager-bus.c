@@ -24,6 +24,8 @@ static void answer_error(sd_bus_message *call, int result, const char *message) 
 static void answer_token(void *userdata, const Account *account, int result, const char *message) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = userdata;
 
+        if (result == 0 && account_key_serial(account) == 0)
+                result = OUTCOME_PROVIDER_ANSWER; /* less than a second is left of what came */
         if (result != 0)
                 answer_error(call, result, message);
         else

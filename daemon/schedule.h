@@ -20,6 +20,10 @@ typedef enum Retry {
  * a quarter of the life where it does not; and no sooner than 5 s, or half the life. */
 uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random);
 
+/* From one attempt to the next that the clock or a caller causes, whatever life the provider gives:
+ * tokens of a second or two are not kept without gaps, and providers not flooded. */
+#define SCHEDULE_INTERVAL_MIN_USEC (2 * UINT64_C(1000000))
+
 /* From the @n_failures-th failure in a row (1 is the first) to the next attempt. */
 uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random);
 
