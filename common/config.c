@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/config.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libeconf.h>
 #include <libeconf_ext.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "common/config-files.h"
 #include "common/parse.h"
 #include "common/provider-key.h"
 
-#define CONFIG_NAME "oidc-keyring"
 #define PROVIDER_SECTION "provider "
 
 /* In ascending order: what stands in a later one wins. */
@@ -38,11 +35,6 @@ DEFINE_CLEANUP(econf_ext_value, ext_value_free);
 static inline void econf_arrayp(char ***array) {
         if (*array)
                 econf_freeArray(*array);
-}
-
-static inline void closedirp(DIR **dir) {
-        if (*dir)
-                (void)closedir(*dir);
 }
 
 static void provider_done(ProviderConfig *provider) {
@@ -234,68 +226,48 @@ static int config_read_all(const ConfigFiles *files, Config *config, char **ret_
         return 0;
 }
 
-static int file_is_readable(const char *path, char **ret_error) {
-        if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 || errno == ENOENT)
-                return 0;
-        return config_problem(ret_error, "%s: cannot be read: %m", path);
-}
-
-static int folder_is_readable(const char *folder, char **ret_error) {
-        _cleanup_(closedirp) DIR *dir = opendir(folder);
-        int r = 0;
-
-        if (!dir && errno != ENOENT)
-                return config_problem(ret_error, "%s: cannot be read: %m", folder);
-        for (struct dirent *entry = dir ? readdir(dir) : NULL; entry && r == 0;
-             entry = readdir(dir)) {
-                _cleanup_free_ char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-                        return -ENOMEM;
-                r = file_is_readable(path, ret_error);
-        }
-        return r;
-}
-
-/* libeconf passes over what it may not read. A policy must not get wider by a file's mode. */
-static int config_is_readable(const char *folder, char **ret_error) {
-        _cleanup_free_ char *file = NULL, *drop_ins = NULL;
-        int r;
-
-        if (asprintf(&file, "%s/" CONFIG_NAME ".conf", folder) < 0 ||
-            asprintf(&drop_ins, "%s.d", file) < 0)
-                return -ENOMEM;
-        r = file_is_readable(file, ret_error);
-        return r < 0 ? r : folder_is_readable(drop_ins, ret_error);
-}
-
-static int config_read_files(const char *root, ConfigFiles *ret, char **ret_error) {
-        _cleanup_free_ char *vendor = NULL, *etc = NULL, *where = NULL;
-        econf_file **files;
+static int config_read_file(ConfigFiles *files, const char *path, char **ret_error) {
+        econf_file **longer, *file = NULL;
         uint64_t line = 0;
+        char *where = NULL;
         econf_err e;
-        size_t n;
+
+        longer = reallocarray(files->files, files->n_files + 1, sizeof(econf_file *));
+        if (!longer)
+                return -ENOMEM;
+        files->files = longer;
+        e = econf_readFile(&file, path, "=", "#");
+        if (e == ECONF_SUCCESS) {
+                longer[files->n_files++] = file;
+                return 0;
+        }
+        if (e == ECONF_NOMEM)
+                return -ENOMEM;
+        econf_errLocation(&where, &line);
+        free(where); /* @path */
+        return config_problem(ret_error, "%s:%llu: %s", path, (unsigned long long)line,
+                              econf_errString(e));
+}
+
+/* Reads all files. Each exists and can be read, so any failure is one: a policy must not get wider
+ * because a part of it was passed over. */
+static int config_read_files(const char *root, ConfigFiles *ret, char **ret_error) {
+        _cleanup_(strv_freep) char **paths = NULL;
         int r;
 
-        if (asprintf(&vendor, "%s/usr/lib", root) < 0 || asprintf(&etc, "%s/etc", root) < 0)
-                return -ENOMEM;
-        r = config_is_readable(vendor, ret_error);
-        if (r == 0)
-                r = config_is_readable(etc, ret_error);
+        r = config_files_list(root, &paths, ret_error);
         if (r < 0)
                 return r;
-        e = econf_readDirsHistory(&files, &n, vendor, etc, CONFIG_NAME, "conf", "=", "#");
-        if (e == ECONF_SUCCESS) { /* else they are undefined */
-                *ret = (ConfigFiles){.files = files, .n_files = n};
-                return 0;
-        }
-        if (e == ECONF_NOFILE) {
-                (void)config_problem(ret_error, "%s/%s.conf does not exist", etc, CONFIG_NAME);
+        if (!paths) {
+                (void)config_problem(ret_error, "%s/etc/" CONFIG_NAME ".conf does not exist", root);
                 return -ENOENT;
         }
-        econf_errLocation(&where, &line);
-        return config_problem(ret_error, "%s:%llu: %s", where ? where : etc,
-                              (unsigned long long)line, econf_errString(e));
+        for (char **path = paths; *path; path++) {
+                r = config_read_file(ret, *path, ret_error);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 /* What concerns a section as a whole stands on no one line: name the file to look into at least. */
@@ -343,46 +315,6 @@ const ProviderConfig *config_provider(const Config *config, const char *name) {
         return NULL;
 }
 
-/* FNV-1a over what stat(2) says: cheap, and enough to notice an edit. */
-static uint64_t fingerprint_add(uint64_t hash, const char *path) {
-        struct stat st = {0};
-        unsigned char bytes[sizeof(st.st_mtim) + sizeof(st.st_ino) + sizeof(st.st_size)];
-
-        if (stat(path, &st) < 0)
-                return hash * 31;
-        memcpy(bytes, &st.st_mtim, sizeof(st.st_mtim));
-        memcpy(bytes + sizeof(st.st_mtim), &st.st_ino, sizeof(st.st_ino));
-        memcpy(bytes + sizeof(st.st_mtim) + sizeof(st.st_ino), &st.st_size, sizeof(st.st_size));
-        for (size_t i = 0; i < sizeof(bytes); i++)
-                hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-        return hash;
-}
-
-static uint64_t fingerprint_add_folder(uint64_t hash, const char *folder) {
-        _cleanup_(closedirp) DIR *dir = opendir(folder);
-        uint64_t sum = 0; /* of the files, in whatever order they come */
-
-        for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
-                _cleanup_free_ char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-                        break;
-                sum += fingerprint_add(hash, path);
-        }
-        return fingerprint_add(hash, folder) ^ sum;
-}
-
 uint64_t config_fingerprint(const char *root) {
-        static const char *const folders[] = {"/usr/lib/", "/etc/"};
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
-                _cleanup_free_ char *file = NULL, *folder = NULL;
-
-                if (asprintf(&file, "%s%s" CONFIG_NAME ".conf", root ? root : "", folders[i]) < 0 ||
-                    asprintf(&folder, "%s.d", file) < 0)
-                        break;
-                hash = fingerprint_add_folder(fingerprint_add(hash, file), folder);
-        }
-        return hash;
+        return config_files_fingerprint(root ? root : "");
 }

@@ -66,7 +66,8 @@ typedef struct Config {
 /* Reads the configuration below @root ("" or NULL for "/"). -ENOENT: no configuration at all.
  * -EINVAL: something is wrong, or may not be read. Without any section there is no provider, which
  * is no error. In both cases *ret_error (if not NULL) is a message for the
- * administrator that the caller frees: "FILE:LINE: KEY: what is wrong". */
+ * administrator that the caller frees: "FILE:LINE: KEY: what is wrong". Other -errno: it could not
+ * be read just now, which says nothing about it. */
 int config_load(const char *root, Config **ret, char **ret_error);
 Config *config_free(Config *config);
 DEFINE_CLEANUP(Config, config_free);

@@ -4,6 +4,7 @@
 /* Ownership by scope: every owned local carries one of these attributes, so that a function has
  * neither `goto` nor a second list of what to free. */
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,11 @@ static inline void closep(const int *fd) {
 static inline void fclosep(FILE **file) {
         if (*file)
                 (void)fclose(*file);
+}
+
+static inline void closedirp(DIR **dir) {
+        if (*dir)
+                (void)closedir(*dir);
 }
 
 #define _cleanup_free_ _cleanup_(freep)

@@ -159,6 +159,56 @@ static void test_unreadable(void) {
         write_file(names[1], NULL);
 }
 
+/* A drop-in that cannot be found could hold the policy, too; what editors leave about could not. */
+static void test_links(void) {
+        _cleanup_(config_freep) Config *config = NULL, *other = NULL;
+        _cleanup_free_ char *drop_in = NULL, *lock = NULL, *error = NULL;
+
+        assert(asprintf(&drop_in, "%s/etc/oidc-keyring.conf.d/50-link.conf", root) > 0);
+        assert(asprintf(&lock, "%s/etc/oidc-keyring.conf.d/.#50-link.conf", root) > 0);
+        write_file("etc/oidc-keyring.conf", SMALLEST);
+        assert(symlink("root@host.123:456", lock) == 0);
+        assert(config_load(root, &config, &error) == 0 && config->n_providers == 1);
+        assert(symlink("/nonexistent/policy.conf", drop_in) == 0);
+        assert(config_load(root, &other, &error) == -EINVAL && !other);
+        assert(strstr(error, "50-link.conf: cannot be read"));
+        assert(unlink(drop_in) == 0 && unlink(lock) == 0);
+}
+
+/* The vendor's file counts where there is none of that name in /etc, file by file. */
+static void test_vendor(void) {
+        _cleanup_(config_freep) Config *config = NULL, *replaced = NULL;
+
+        write_file("etc/oidc-keyring.conf", NULL);
+        write_file("usr/lib/oidc-keyring.conf", SMALLEST "min_uid = 3000\n");
+        make_folder("usr/lib/oidc-keyring.conf.d");
+        write_file("usr/lib/oidc-keyring.conf.d/10-a.conf", "[provider corp]\nmin_uid = 4000\n");
+        write_file("usr/lib/oidc-keyring.conf.d/20-b.conf", "[provider corp]\nrefresh_at = 50\n");
+        write_file("usr/lib/oidc-keyring.conf.d/README", "no configuration\n");
+        assert(config_load(root, &config, NULL) == 0);
+        assert(config->providers[0].min_uid == 4000 && config->providers[0].refresh_at == 50);
+        write_file("etc/oidc-keyring.conf.d/10-a.conf", "");
+        write_file("etc/oidc-keyring.conf", SMALLEST);
+        assert(config_load(root, &replaced, NULL) == 0);
+        assert(replaced->providers[0].min_uid == 1000 && replaced->providers[0].refresh_at == 50);
+        write_file("etc/oidc-keyring.conf.d/10-a.conf", NULL);
+        write_file("usr/lib/oidc-keyring.conf.d/10-a.conf", NULL);
+        write_file("usr/lib/oidc-keyring.conf.d/20-b.conf", NULL);
+        write_file("usr/lib/oidc-keyring.conf", NULL);
+}
+
+/* Also of what says nothing about the content but whether it may be read. */
+static void test_fingerprint_of_a_mode(void) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t before;
+
+        assert(asprintf(&path, "%s/etc/oidc-keyring.conf", root) > 0);
+        write_file("etc/oidc-keyring.conf", SMALLEST);
+        assert(chmod(path, 0600) == 0);
+        before = config_fingerprint(root);
+        assert(chmod(path, 0644) == 0 && before != config_fingerprint(root));
+}
+
 /* Drop-ins add and override, as in every program of this kind. */
 static void test_drop_ins(void) {
         _cleanup_(config_freep) Config *config = NULL, *changed = NULL;
@@ -265,6 +315,9 @@ int main(void) {
         test_unreadable();
         test_values();
         test_who_is_let_in();
+        test_links();
+        test_vendor();
+        test_fingerprint_of_a_mode();
         test_drop_ins();
         test_refusals();
         test_loopback_urls();

@@ -42,10 +42,9 @@ WRAP(econf_getStringValue, (econf_file * file, const char *group, const char *ke
 WRAP(econf_getExtValue,
      (econf_file * file, const char *group, const char *key, econf_ext_value **value),
      (file, group, key, value));
-WRAP(econf_readDirsHistory,
-     (econf_file * **files, size_t *n, const char *vendor, const char *etc, const char *name,
-      const char *suffix, const char *delimiter, const char *comment),
-     (files, n, vendor, etc, name, suffix, delimiter, comment));
+WRAP(econf_readFile,
+     (econf_file * *file, const char *path, const char *delimiter, const char *comment),
+     (file, path, delimiter, comment));
 
 static char root[] = "/tmp/test-fail-common-XXXXXX";
 
