@@ -215,5 +215,5 @@ def test_unusable(build, idp, tmp_path, identity, name):
         fails("Configuration", gateway.caller().begin, USER)
         row = finding(gateway)
         assert row[1] == "credential" and "/etc/oidc-keyring/credentials/corp" in row[2] and message in row[2]
-        assert message in gateway.log.text
+        gateway.log.wait(message)
         assert not idp.recent(), "nothing is asked"

@@ -11,7 +11,8 @@ from gateway import Gateway, GatewayError
 
 # so many, and as many good ones between, may one caller ask for at once
 CHUNK = 24
-REFUSALS = {"ProviderAnswer", "ProviderUnreachable", "ProviderBusy", "ClientRefused", "LoginRequired", "IdTokenInvalid"}
+REFUSALS = {"AnswerLost", "ProviderAnswer", "ProviderUnreachable", "ProviderBusy", "ClientRefused", "LoginRequired",
+            "IdTokenInvalid"}
 
 
 @pytest.fixture

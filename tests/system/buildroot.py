@@ -83,7 +83,7 @@ class BuildRoot:
         who = [f"--user={user}"] + ([f"--bind={folder}"] if folder else [])
         command = [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}",
                    f"--machine={self.name}", "--register=no", "--keep-unit", "--settings=no", "--as-pid2", "--pipe",
-                   "--system-call-filter=@keyring", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+                   "--system-call-filter=@keyring @memlock", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
                    *who, f"--chdir={directory}", "--setenv=LANG=C.UTF-8", "sh", "-ec", script]
         with log.open("ab") as output:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,

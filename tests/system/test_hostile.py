@@ -29,7 +29,7 @@ WORKERS = 48
 PARTS = [pytest.param(slice(start, None, 2), id=f"half-{start}") for start in range(2)]
 ENTRIES = 50
 # What a refusal may be called: nothing that says "no answer" or "of no known kind".
-REFUSALS = {"ProviderAnswer", "ProviderUnreachable", "ProviderUntrusted", "ProviderBusy", "ClientRefused",
+REFUSALS = {"AnswerLost", "ProviderAnswer", "ProviderUnreachable", "ProviderUntrusted", "ProviderBusy", "ClientRefused",
             "CodeExpired", "AccessDenied", "IdTokenInvalid", "ClockWrong", "NoRefreshToken", "LoginRequired",
             "UserMismatch"}
 # what moves the cursor, reorders or hides text
