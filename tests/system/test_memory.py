@@ -90,7 +90,7 @@ def test_session_and_logout(host: Host) -> None:
             host.cli("alice", "refresh")
         secrets = host.provider.secrets()
         assert kinds_of(secrets) == TOKENS | {"user_code"}
-        # The gateway keeps what it answered for rotation_grace, guarded; nobody else has a token in memory.
+        # The gateway keeps what it answered for a minute, guarded; nobody else has a token in memory.
         kept = in_program(host, "oidc-keyring-gateway", secrets)
         assert kinds(kept) == {"access_token", "refresh_token"}
         assert all(one.guarded for one in kept)
