@@ -12,8 +12,8 @@ typedef enum ExitCode {
         EXIT_CODE_FAILURE = 1,
         EXIT_CODE_USAGE = 2,
         EXIT_CODE_LOGIN_REQUIRED = 3,
-        EXIT_CODE_NO_ACCOUNT = 4, /* or no such binding */
-        EXIT_CODE_NOT_NOW = 5, /* provider, gateway or daemon cannot be reached: try again later */
+        EXIT_CODE_NO_ACCOUNT = 4, /* or no such provider or binding */
+        EXIT_CODE_NOT_NOW = 5,    /* out of reach, busy, an odd answer: try again later */
         EXIT_CODE_NO_KEYRING = 6,
         EXIT_CODE_INTERRUPTED = 130, /* as the shell says it of SIGINT */
 } ExitCode;
