@@ -50,7 +50,8 @@ static int help(void) {
                 "                              (60)\n"
                 "      --idle-timeout=SECONDS  leave after so long with nothing to do (600);\n"
                 "                              0: never\n"
-                "      --root=DIRECTORY        read the configuration below it\n"
+                "      --root=DIRECTORY        read the configuration, and keep the bindings,\n"
+                "                              below it\n"
                 "  -h, --help                  this text\n"
                 "  -V, --version               the version\n");
         return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
