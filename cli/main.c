@@ -24,9 +24,9 @@ static ExitCode help(void) {
                 "  -h, --help      this text; after a command, the command's own\n"
                 "  -V, --version   the version\n\n"
                 "Exit status: 0 it worked, 1 it failed, 2 wrong usage, 3 a new login is needed,\n"
-                "4 no such account, provider or binding, 5 not now (out of reach, busy, an odd "
-                "answer),\n"
-                "6 the kernel keyring cannot be used, 130 interrupted. See oidc-keyring(1).\n");
+                "4 no such account, provider or binding, 5 not now (out of reach, busy, an odd\n"
+                "answer), 6 the kernel keyring cannot be used, 130 interrupted.\n"
+                "See oidc-keyring(1).\n");
         return command_written();
 }
 
