@@ -157,9 +157,19 @@ static uint64_t account_earliest(const Account *account) {
         return account->attempt_usec == 0 ? 0 : account->attempt_usec + SCHEDULE_INTERVAL_MIN_USEC;
 }
 
+/* A token of a login or of the end of an outage, which others may have been given just now, too.
+ * One that is older was only taken up again. */
+static bool account_is_one_of_many(const Account *account) {
+        const Grant *grant = account->kept.grant;
+
+        return (grant->generation == 0 || account->n_failures > 0) &&
+               kept_grant_remaining(&account->kept) > grant->lifetime_usec / 4 * 3;
+}
+
 static void account_enter_fresh(Account *account) {
         const Grant *grant = account->kept.grant;
         uint64_t lifetime = grant->lifetime_usec, delay;
+        bool one_of_many = account_is_one_of_many(account);
 
         account->n_failures = 0;
         notification_close(&account->notification, account->context->bus);
@@ -170,7 +180,8 @@ static void account_enter_fresh(Account *account) {
         }
         if (lifetime > grant->expires_usec) /* only a clock that began after the token did */
                 lifetime = grant->expires_usec;
-        delay = schedule_refresh_delay(lifetime, grant->refresh_at, account->context->random());
+        delay = (one_of_many ? schedule_scattered_delay : schedule_refresh_delay)(
+                lifetime, grant->refresh_at, account->context->random());
         account->next_usec = grant->expires_usec - lifetime + delay;
         if (account->next_usec < account_earliest(account))
                 account->next_usec = account_earliest(account);

@@ -40,7 +40,12 @@ static uint64_t margin(uint64_t lifetime_usec) {
                min_u64(KEY_ROUNDING_USEC, lifetime_usec / 5);
 }
 
-uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random) {
+/* The first and the last moment for a refresh. */
+typedef struct Window {
+        uint64_t first, last;
+} Window;
+
+static Window window(uint64_t lifetime_usec, uint64_t refresh_at) {
         uint64_t latest, floor, target;
 
         lifetime_usec = min_u64(lifetime_usec, LIFETIME_MAX_USEC);
@@ -49,8 +54,22 @@ uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uin
 
         target = lifetime_usec / 100 * min_u64(refresh_at, 100);
         target = max_u64(min_u64(target, latest), floor);
-        return spread(max_u64(target - target / 10, floor), min_u64(target + target / 10, latest),
-                      random);
+        return (Window){max_u64(target - target / 10, floor),
+                        min_u64(target + target / 10, latest)};
+}
+
+uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random) {
+        Window usual = window(lifetime_usec, refresh_at);
+
+        return spread(usual.first, usual.last, random);
+}
+
+uint64_t schedule_scattered_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random) {
+        Window usual = window(lifetime_usec, refresh_at);
+        uint64_t early = min_u64(lifetime_usec, LIFETIME_MAX_USEC) / 4;
+
+        early = max_u64(early, min_u64(FLOOR_USEC, lifetime_usec / 2));
+        return spread(min_u64(early, usual.first), usual.last, random);
 }
 
 uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random) {

@@ -20,6 +20,11 @@ typedef enum Retry {
  * a quarter of the life where it does not; and no sooner than 5 s, or half the life. */
 uint64_t schedule_refresh_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random);
 
+/* The same for a token that many others may have been given in the same minutes: after a login, as
+ * in a company at nine, and after an outage. Anywhere from a quarter of its life on, so that a
+ * crowd that came at once does not come again at once. */
+uint64_t schedule_scattered_delay(uint64_t lifetime_usec, uint64_t refresh_at, uint64_t random);
+
 /* From one attempt to the next that the clock or a caller causes, whatever life the provider gives:
  * tokens of a second or two are not kept without gaps, and providers not flooded. */
 #define SCHEDULE_INTERVAL_MIN_USEC (2 * UINT64_C(1000000))

@@ -70,6 +70,37 @@ static void test_any_life(void) {
         }
 }
 
+/* The same bounds at the end, a quarter of the life at the beginning, and evenly between them. */
+static void test_scattered(void) {
+        uint64_t state = 5, low = UINT64_MAX, high = 0;
+        unsigned quarters[4] = {0};
+
+        for (unsigned n = 0; n < 10000; n++) {
+                uint64_t delay = schedule_scattered_delay(3600 * SEC, 75, random_next(&state));
+
+                low = delay < low ? delay : low;
+                high = delay > high ? delay : high;
+                quarters[(delay - 900 * SEC) * 4 / (2070 * SEC + 1)]++;
+        }
+        assert(low >= 900 * SEC && low < 903 * SEC && high <= 2970 * SEC && high > 2967 * SEC);
+        for (unsigned i = 0; i < ELEMENTSOF(quarters); i++)
+                assert(quarters[i] > 2300 && quarters[i] < 2700);
+
+        for (unsigned n = 0; n < 100000; n++) {
+                uint64_t lifetime = random_next(&state) >> (random_next(&state) % 64);
+                uint64_t refresh_at = 1 + random_next(&state) % 99, delay;
+
+                lifetime = lifetime < 10 ? 10 : lifetime;
+                delay = schedule_scattered_delay(lifetime, refresh_at, random_next(&state));
+                assert(delay < lifetime && (delay >= 5 * SEC || delay >= lifetime / 2));
+                if (lifetime >= 10 * SEC)
+                        assert(lifetime - delay >= 2 * SEC + lifetime / 4 ||
+                               lifetime - delay >= 62 * SEC);
+                assert(schedule_scattered_delay(lifetime, refresh_at, 0) <=
+                       schedule_refresh_delay(lifetime, refresh_at, 0));
+        }
+}
+
 static void test_retries(void) {
         uint64_t state = 3, last = 0;
 
@@ -146,6 +177,7 @@ static void test_last_chance(void) {
 int main(void) {
         test_bounds();
         test_any_life();
+        test_scattered();
         test_retries();
         test_young();
         test_fleet();
