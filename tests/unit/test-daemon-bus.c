@@ -35,6 +35,22 @@ static void add(Fixture *f, uint64_t lifetime_usec, uint64_t age_usec) {
         assert(sd_bus_message_read(reply, "o", &path) > 0 && streq(path, f->path));
 }
 
+/* Of a login many of which may be at the same time: some long before three quarters of the life. */
+static void test_scattered(void) {
+        unsigned n_early = 0;
+
+        for (unsigned i = 0; i < 30; i++) {
+                _cleanup_free_ char *next = NULL;
+                FIXTURE f;
+
+                fixture_begin(&f);
+                add(&f, LIFE, 0);
+                next = fixture_property(&f, "NextRefresh");
+                n_early += strtoull(next, NULL, 10) < clock_realtime_usec() + LIFE / 2;
+        }
+        assert(n_early > 0 && n_early < 30);
+}
+
 static void token_is(Fixture *f, sd_bus_message *reply, uint64_t lifetime_usec) {
         uint64_t expires, now = clock_realtime_usec();
         int32_t serial, found;
@@ -598,6 +614,7 @@ int main(void) {
         if (!fixture_has_keyring())
                 return 77;
         test_add();
+        test_scattered();
         test_version();
         test_not_a_grant();
         test_unknown_account();
