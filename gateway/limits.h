@@ -29,10 +29,11 @@ void source_of(Source *source, uid_t caller, const char *rhost);
 bool source_is_local(const Source *source);
 bool source_equal(const Source *a, const Source *b);
 
-/* Logins that wait for approval. */
-#define LIMITS_WAITING_MAX 512u
-#define LIMITS_WAITING_REMOTE_MAX 480u /* the rest is for logins at this host */
-#define LIMITS_WAITING_PER_SOURCE_MAX 128u
+/* Logins that wait for approval. Each is a process of root with a connection to the system bus,
+ * which gives 256 to one user: all together they must leave room for those of everything else. */
+#define LIMITS_WAITING_MAX 160u
+#define LIMITS_WAITING_REMOTE_MAX 128u /* the rest is for logins at this host */
+#define LIMITS_WAITING_PER_SOURCE_MAX 60u
 #define LIMITS_WAITING_PER_USER_MAX 4u /* of one user from one source */
 
 typedef struct WaitingLogins {

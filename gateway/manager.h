@@ -18,7 +18,9 @@
 #include "gateway/refreshes.h"
 #include "gateway/revocation.h"
 
-#define LOGINS_MAX 1024u /* with those that have ended and wait to be asked for */
+/* With those that have ended and wait to be asked for. Each takes a match rule (of who began it),
+ * of which the system bus gives 512 to one connection. */
+#define LOGINS_MAX 400u
 #define REVOKE_BURST 60u
 #define REVOKE_PERIOD_USEC UINT64_C(1000000)
 #define CHECKS_MAX 8u

@@ -61,8 +61,10 @@ def test_types(refusals, callers):
     for uid, caller in callers.items():
         for method, signature in SIGNATURES.items():
             for wrong, arguments in wrong_signatures(signature):
-                # the bus has its say first
-                name = "AccessDenied" if method in ROOT_ONLY and uid != 0 else "InvalidArgs"
+                # the bus has its say first: also on descriptors that a waiting call would keep
+                fds = 1 if uid == 0 or method in ("Refresh", "Revoke") else 0
+                denied = wrong.count("h") > fds or (method in ROOT_ONLY and uid != 0)
+                name = "AccessDenied" if denied else "InvalidArgs"
                 refusals.expect(name, caller, method, wrong, *arguments)
     assert refusals.methods == set(SIGNATURES)
 

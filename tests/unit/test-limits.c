@@ -73,15 +73,15 @@ static bool has_room(WaitingLogins waiting, const char *rhost) {
 static void test_waiting(void) {
         const char *there = "192.0.2.7", *here = "";
 
-        assert(has_room((WaitingLogins){479, 479, 127, 3}, there));
-        assert(!has_room((WaitingLogins){479, 480, 127, 3}, there));
-        assert(!has_room((WaitingLogins){479, 479, 128, 3}, there));
-        assert(!has_room((WaitingLogins){479, 479, 127, 4}, there));
-        assert(!has_room((WaitingLogins){512, 400, 0, 0}, there));
+        assert(has_room((WaitingLogins){127, 127, 59, 3}, there));
+        assert(!has_room((WaitingLogins){128, 128, 59, 3}, there));
+        assert(!has_room((WaitingLogins){127, 127, 60, 3}, there));
+        assert(!has_room((WaitingLogins){127, 127, 59, 4}, there));
+        assert(!has_room((WaitingLogins){160, 100, 0, 0}, there));
         /* The reserve. */
-        assert(has_room((WaitingLogins){511, 480, 31, 3}, here));
-        assert(!has_room((WaitingLogins){512, 480, 32, 0}, here));
-        assert(!has_room((WaitingLogins){200, 0, 128, 0}, here));
+        assert(has_room((WaitingLogins){159, 128, 31, 3}, here));
+        assert(!has_room((WaitingLogins){160, 128, 32, 0}, here));
+        assert(!has_room((WaitingLogins){100, 0, 60, 0}, here));
         assert(!has_room((WaitingLogins){4, 0, 4, 4}, here));
         /* One host never has all that remote hosts may have. */
         assert(2 * LIMITS_WAITING_PER_SOURCE_MAX < LIMITS_WAITING_REMOTE_MAX);
