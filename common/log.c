@@ -4,15 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_MAX_BYTES 2048
+#include "common/printable.h"
 
-/* Foreign text must not be able to begin a line of its own, nor to steer the terminal of whoever
- * reads the journal raw. */
-static void log_clean(char *text) {
-        for (unsigned char *p = (unsigned char *)text; *p; p++)
-                if (*p < ' ' || *p == 0x7f)
-                        *p = '?';
-}
+#define LINE_MAX_BYTES 2048
 
 /* One write(2), without stdio's buffer: a line is never split between two processes. */
 _printf_(2, 0) static void log_write(int priority, const char *format, va_list args,
@@ -32,7 +26,9 @@ _printf_(2, 0) static void log_write(int priority, const char *format, va_list a
         n = snprintf(line + length, sizeof(line) - length - 1, "%s", suffix);
         if (n < 0)
                 return;
-        log_clean(line);
+        /* Foreign text must not be able to begin a line of its own, to steer the terminal of
+         * whoever reads the journal raw, or to show another name there than the one it is. */
+        printable_clean(line);
         length = strnlen(line, sizeof(line) - 2);
         line[length++] = '\n';
         while (write(STDERR_FILENO, line, length) < 0 && errno == EINTR)

@@ -13,8 +13,8 @@
 
 #include "common/macro.h"
 
-/* @priority is a syslog(3) level. Control characters in the result are replaced, so that a foreign
- * text cannot forge a line. Keeps errno. */
+/* @priority is a syslog(3) level. Whatever is not printable ASCII in the result is replaced, as in
+ * the log of the module: nobody who logs foreign text has to clean it. Keeps errno. */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
 /* The same with ": strerror" at the end; @error is an errno of either sign. Returns -abs(@error).
  */

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
-/* A copy of at most @max bytes in which whatever is not printable ASCII is a '?'. NULL: no memory,
- * or no @text. */
+/* Whatever is not printable ASCII becomes a '?', byte by byte. */
+void printable_clean(char *text);
+
+/* The same in a copy of at most @max bytes. NULL: no memory, or no @text. */
 char *printable_copy(const char *text, size_t max);

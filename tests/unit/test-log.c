@@ -30,6 +30,17 @@ int main(void) {
         assert(streq(CAPTURED(log_warning("one %d", 1)), "<4>one 1\n"));
         /* a foreign text cannot begin a line of its own */
         assert(streq(CAPTURED(log_info("%s", "a\n<0>forged\x1b[2J")), "<6>a?<0>forged?[2J\n"));
+        /* nor steer a terminal by C1, in Latin-1 or in UTF-8, nor show itself in another order, nor
+         * leave half a character behind */
+        assert(streq(CAPTURED(log_info("%s", "a\x9b"
+                                             "31mb")),
+                     "<6>a?31mb\n"));
+        assert(streq(CAPTURED(log_info("%s", "a\xc2\x9b"
+                                             "31mb")),
+                     "<6>a??31mb\n"));
+        assert(streq(CAPTURED(log_info("%s", "user\xe2\x80\xaegnp.exe")), "<6>user???gnp.exe\n"));
+        assert(streq(CAPTURED(log_info("%.2s|", "a\xc3\xa9")), "<6>a?|\n"));
+        assert(streq(CAPTURED(log_info("%s", "\x7f\xff")), "<6>??\n"));
         assert(streq(CAPTURED(assert(log_error_errno(ENOENT, "open") == -ENOENT)),
                      "<3>open: No such file or directory\n"));
         assert(streq(CAPTURED(assert(log_error_errno(-ENOENT, "open") == -ENOENT)),
