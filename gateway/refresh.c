@@ -170,7 +170,7 @@ void refresh_verify_again(Refresh *refresh) {
         r = verification_start(refresh->provider, &request, on_verified, refresh,
                                &refresh->verification);
         if (r < 0)
-                refresh_fail(refresh, r, NULL);
+                refresh_end(refresh, REFRESH_UNVERIFIED, r, NULL);
 }
 
 /* The request. */

@@ -147,11 +147,14 @@ static int on_forget(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static void entry_remember(Entry *entry, EntryState state, uint64_t usec) {
         entry->state = state;
-        if (entry->all->stopping)
+        if (entry->all->stopping) {
                 entry_free(entry); /* the journal has it */
-        else if (sd_event_add_time_relative(entry->all->event, &entry->timer, CLOCK_BOOTTIME, usec,
-                                            TIMER_ACCURACY_USEC, on_forget, entry) < 0)
+        } else if (sd_event_add_time_relative(entry->all->event, &entry->timer, CLOCK_BOOTTIME,
+                                              usec, TIMER_ACCURACY_USEC, on_forget, entry) < 0) {
+                if (entry->refresh) /* for want of memory no login is ended */
+                        refresh_spare(entry->refresh);
                 entry_forget(entry);
+        }
 }
 
 /* The journal. */

@@ -12,7 +12,7 @@ struct Verification {
         void *userdata;
         ProviderWait *wait;
         bool keys_were_fetched;
-        bool lacks_keys;
+        bool undecided;
 };
 
 static const Outcome outcomes[_ID_TOKEN_ERROR_MAX] = {
@@ -37,7 +37,7 @@ static void on_keys(int result, void *userdata) {
         Verification *verification = userdata;
 
         verification->wait = provider_wait_free(verification->wait);
-        verification->lacks_keys = result != 0;
+        verification->undecided = result != 0;
         if (result != 0)
                 verification->done(result, NULL, "the keys could not be fetched",
                                    verification->userdata);
@@ -50,6 +50,7 @@ static void verification_fetch_keys(Verification *verification) {
 
         verification->keys_were_fetched = true;
         r = provider_fetch_keys(verification->provider, on_keys, verification, &verification->wait);
+        verification->undecided = r < 0;
         if (r < 0)
                 verification->done(r, NULL, "the keys could not be fetched",
                                    verification->userdata);
@@ -109,7 +110,8 @@ static void verification_run(Verification *verification) {
                 verification_fetch_keys(verification);
                 return;
         }
-        verification->lacks_keys = r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched;
+        verification->undecided =
+                r < 0 || (r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched);
         if (r > 0)
                 verification_refuse(verification, (IdTokenError)r, off_sec);
         else
@@ -137,7 +139,7 @@ int verification_start(Provider *provider, const VerificationRequest *request,
 }
 
 bool verification_may_be_tried_again(const Verification *verification) {
-        return verification->lacks_keys;
+        return verification->undecided;
 }
 
 Verification *verification_free(Verification *verification) {

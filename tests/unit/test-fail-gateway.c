@@ -236,7 +236,7 @@ static Grant *grant_to_renew(void) {
         return grant;
 }
 
-static int renew_for(const char *user) {
+static int renew_for(const char *user, unsigned *ret_n_revoked) {
         Refreshes *refreshes = NULL;
         Grant *grant;
         Answer answer = {0};
@@ -251,21 +251,27 @@ static int renew_for(const char *user) {
         fail_nth_disarm();
         if (run_until(&answer.here))
                 r = answer.result;
+        while (sd_event_run(event, 0) > 0)
+                ;
+        *ret_n_revoked = fake_provider_requests(FAKE_REVOCATION);
         refreshes_free(refreshes);
         teardown();
         return r;
 }
 
-/* Out of memory is no reason to tell anybody to log in again. */
+/* Out of memory is no reason to tell anybody to log in again, nor to revoke what came. */
 static int try_renewal(void) {
-        int r = renew_for(USER);
+        unsigned n_revoked;
+        int r = renew_for(USER, &n_revoked);
 
+        assert(n_revoked == 0);
         assert(r != OUTCOME_LOGIN_REQUIRED && r != OUTCOME_USER_MISMATCH);
         return r;
 }
 
 static int try_renewal_of_another(void) {
-        int r = renew_for("mallory");
+        unsigned n_revoked;
+        int r = renew_for("mallory", &n_revoked);
 
         assert(r != 0 && (r == OUTCOME_USER_MISMATCH || fail_nth_injected()));
         return r == OUTCOME_USER_MISMATCH ? 0 : r;

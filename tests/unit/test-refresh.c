@@ -306,6 +306,26 @@ static void test_keys_out_of_reach(void) {
         assert(fake_provider_requests(FAKE_REVOCATION) == 0);
         teardown();
 
+        /* Nor where it is not even known any more where the keys are: the provider's metadata were
+         * fetched again for another, and were none. */
+        setup(NULL);
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = OTHER_KEYS});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.status = 404});
+        fake_provider_say(FAKE_DISCOVERY, (FakeAnswer){.body = "{}"});
+        assert(refresh(UID, "other", 0).result != 0);
+        assert(refresh(UID, "other", 0).result == OUTCOME_PROVIDER_ANSWER);
+        fake_provider_run_for(event, 620);
+        assert(refresh(UID, "r1", 0).result < 0);
+        fake_provider_run_for(event, 20);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 0);
+        fake_provider_grant(USER, "o2");
+        assert(streq(refresh(UID, "other", 0).refresh_token, "o2"));
+        assert(streq(refresh(UID, "r1", 0).refresh_token, "r2"));
+        assert(fake_provider_requests(FAKE_TOKEN) == 3);
+        teardown();
+
         /* A gateway that ends does not take away what the daemon may still live on. */
         setup(NULL);
         fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = OTHER_KEYS});
