@@ -352,11 +352,14 @@ Account *account_free(Account *account) {
         return NULL;
 }
 
-/* A copy of what would have to be revoked; -1: nothing. */
+/* A copy of what would have to be revoked; -ENOENT: nothing. */
 static int account_grant_to_revoke(const Account *account) {
+        int fd;
+
         if (!account->kept.grant || account->state == ACCOUNT_LOGIN_REQUIRED)
-                return -1;
-        return fcntl(account->kept.fd, F_DUPFD_CLOEXEC, 3);
+                return -ENOENT;
+        fd = fcntl(account->kept.fd, F_DUPFD_CLOEXEC, 3);
+        return fd < 0 ? -errno : fd;
 }
 
 /* There is a token; @result tells whether the keyring took it. */
@@ -371,20 +374,23 @@ int account_install(Account *account, Grant *grant, RetirementDone done, void *u
                     Retirement **ret_old) {
         _cleanup_(grant_freep) Grant *owned = grant;
         _cleanup_close_ int old_fd = -1;
-        int r;
+        int old, r;
 
         *ret_old = NULL;
         if (account->kept.grant && kept_grant_has_refresh_token_of(&account->kept, grant))
                 return 0; /* the same login told twice; what is kept may be newer */
-        old_fd = account_grant_to_revoke(account);
+        old_fd = old = account_grant_to_revoke(account);
         r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
         if (r < 0)
                 return r;
         if (r != 0) /* what it holds is of the former login, which is about to be revoked */
                 kept_grant_take_key_away(&account->kept);
-        if (old_fd >= 0 && retirement_new(&account->context->gateway, TAKE_FD(old_fd),
-                                          TAKE_PTR(account->call), done, userdata, ret_old) < 0)
+        if (old >= 0)
+                old = retirement_new(&account->context->gateway, TAKE_FD(old_fd),
+                                     TAKE_PTR(account->call), done, userdata, ret_old);
+        if (old < 0 && old != -ENOENT)
                 log_warning("%s: the former login could not be revoked", account_name(account));
+        account->call = gateway_call_free(account->call); /* its answer must not come in here */
         account->state = ACCOUNT_FRESH; /* whatever was in flight belongs to the former login */
         account_begin(account, r);
         return 0;
@@ -530,7 +536,7 @@ int account_retire(Account *account, RetirementDone done, void *userdata, Retire
                 return -ENOBUFS;
         *ret = NULL;
         if (fd < 0)
-                return 0;
+                return fd == -ENOENT ? 0 : fd;
         return retirement_new(&account->context->gateway, TAKE_FD(fd), TAKE_PTR(account->call),
                               done, userdata, ret);
 }

@@ -123,7 +123,8 @@ static int open_gateway(void *userdata, sd_bus **ret) {
 void fixture_release(Fixture *f) {
         sd_bus_message *held = TAKE_PTR(f->gateway.held);
 
-        assert(held && answer_refresh(&f->gateway, held) >= 0);
+        assert(held);
+        (void)answer_refresh(&f->gateway, held); /* who asked may be gone */
         sd_bus_message_unref(held);
 }
 

@@ -117,6 +117,36 @@ static int try_replace(void) {
         return r;
 }
 
+/* The same while a refresh of the former login is in flight: its answer is never taken for one of
+ * the new login. */
+static int try_replace_while_refreshing(void) {
+        _cleanup_close_ int fd = -1, newer = -1;
+        Account *account = NULL;
+        Fixture f;
+        int r;
+
+        fixture_begin(&f);
+        f.gateway.hold = true;
+        fd = fixture_grant(&f, "access-0", "refresh-0", LIFE, LIFE - USEC_PER_SEC / 2);
+        newer = fixture_grant(&f, "access-new", "refresh-new", 2 * LIFE, 0);
+        assert(manager_add_grant(f.manager, fd, &account) == 0);
+        while (!f.gateway.held)
+                assert(sd_event_run(f.event, 10 * USEC_PER_SEC) >= 0);
+        r = FAIL_NTH(manager_add_grant(f.manager, newer, &account));
+        fixture_release(&f);
+        while (sd_event_run(f.event, 20 * USEC_PER_MSEC) > 0)
+                ;
+        account = manager_find(f.manager, f.account);
+        assert(account_grant(account)->generation == (r == 0 ? 0 : 1));
+        assert(r == 0 ? key_is_one_of(&f, "access-new", "access-new")
+                      : fixture_key_is(&f, "access-1"));
+        if (r == 0 && fail_nth_injected() && f.gateway.n_revocations == 0)
+                r = -EMFILE; /* that of the former login is the one thing that may fail */
+        assert(r != 0 || streq(f.gateway.revoked, "refresh-1"));
+        fixture_end(&f);
+        return r;
+}
+
 static void on_done(void *userdata, const Account *account, int result, const char *message) {
         int *told = userdata;
 
@@ -159,6 +189,7 @@ int main(void) {
         fail_nth_run("token key", try_token_key);
         fail_nth_run("add grant", try_add);
         fail_nth_run("replace grant", try_replace);
+        fail_nth_run("replace grant while refreshing", try_replace_while_refreshing);
         fail_nth_run("refresh", try_refresh);
         return 0;
 }
