@@ -64,6 +64,7 @@ class Keeper:
         self.build, self.gateway, self.user = build, gateway, user
         self._open_to_all = open_to_all
         self._callers: list[Caller] = []
+        self.inside: list[object] = []  # what daemon and command are started by
         self.uid = pwd.getpwnam(user).pw_uid
 
     def __enter__(self) -> Keeper:
@@ -85,7 +86,7 @@ class Keeper:
 
     def start(self) -> None:
         """With what is stored. Returns when it says that it is ready, and so has its name."""
-        self.process = self.manager.start(self.build / "oidc-keyringd", env=self.environment, user=self.uid,
+        self.process = self.manager.start(*self.inside, self.build / "oidc-keyringd", env=self.environment, user=self.uid,
                                           group=self.uid, extra_groups=[], stderr=subprocess.PIPE)
         self._following = self.log.follow(self.process.stderr)
         self.manager.wait_until_ready(self.log)
@@ -130,7 +131,7 @@ class Keeper:
                               extra_groups=[], text=True, capture_output=True, check=check)
 
     def cli(self, *argv: str) -> subprocess.CompletedProcess:
-        return self.run(self.build / "oidc-keyring", *argv)
+        return self.run(*self.inside, self.build / "oidc-keyring", *argv)
 
     def log_in_again(self, *argv: str) -> Login:
         """`oidc-keyring login` without a terminal."""
@@ -142,12 +143,16 @@ class Keeper:
         accounts = json.loads(self.cli("status", "--json").stdout)["accounts"]
         return accounts[0] if accounts else {}
 
-    def log_in(self) -> None:
+    def approved(self) -> list[object]:
+        """The command that hands over the grant of a login, as the module does."""
         caller = self.gateway.caller(self.uid)
         login = caller.begin(self.user)
         self.gateway.idp.approve(login["code"], self.user)
         caller.call("AwaitLogin", "s", login["id"])
-        self.run(self.build / "tests/daemon/hand-over", login["id"], self.user, check=True)
+        return [self.build / "tests/daemon/hand-over", login["id"], self.user]
+
+    def log_in(self) -> None:
+        self.run(*self.approved(), check=True)
 
     def reader(self, seconds: float) -> subprocess.Popen:
         """A program of the user that reads the token 100 times a second; prints [token, first, last] and gaps."""
