@@ -55,8 +55,12 @@ void source_of(Source *source, uid_t caller, const char *rhost) {
         name_host(source, rhost);
 }
 
-bool source_is_local(const Source *source) {
-        return !*source->name;
+static bool source_is_user(const Source *source) {
+        return *source->name == '@';
+}
+
+bool source_is_remote(const Source *source) {
+        return *source->name && !source_is_user(source);
 }
 
 bool source_equal(const Source *a, const Source *b) {
@@ -68,7 +72,7 @@ bool source_equal(const Source *a, const Source *b) {
 struct Limits {
         Pace *user; /* by uid and source */
         Pace *source;
-        Pace *remote; /* one bucket: all but logins at this host */
+        Pace *crowd; /* two buckets: remote hosts, and users at this host */
 };
 
 int limits_new(Limits **ret) {
@@ -83,7 +87,7 @@ int limits_new(Limits **ret) {
         r = pace_new(LIMITS_SOURCE_BURST, LIMITS_SOURCE_PERIOD_USEC, &limits->source);
         if (r < 0)
                 return r;
-        r = pace_new(LIMITS_REMOTE_BURST, LIMITS_REMOTE_PERIOD_USEC, &limits->remote);
+        r = pace_new(LIMITS_REMOTE_BURST, LIMITS_REMOTE_PERIOD_USEC, &limits->crowd);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(limits);
@@ -95,7 +99,7 @@ Limits *limits_free(Limits *limits) {
                 return NULL;
         pace_free(limits->user);
         pace_free(limits->source);
-        pace_free(limits->remote);
+        pace_free(limits->crowd);
         free(limits);
         return NULL;
 }
@@ -108,38 +112,52 @@ void limits_charge_source(Limits *limits, const Source *source, uint64_t now_use
         pace_charge(limits->source, source->name, now_usec);
 }
 
-static const char *too_many_waiting(const WaitingLogins *waiting, bool local) {
+/* Those that share what their kind may have: nothing that a stranger does elsewhere keeps a user at
+ * this host out, and nothing that such a user does keeps out who sits in front of it. */
+static const struct Crowd {
+        const char *bucket; /* NULL: they need not share */
+        const char *too_many;
+        size_t waiting_max; /* with all others */
+} here = {NULL, NULL, LIMITS_WAITING_MAX},
+  users = {"@", "of all users at this host", LIMITS_WAITING_USERS_MAX},
+  hosts = {"", "from all remote hosts", LIMITS_WAITING_USERS_MAX};
+
+static const struct Crowd *source_crowd(const Source *source) {
+        return source_is_remote(source) ? &hosts : source_is_user(source) ? &users : &here;
+}
+
+static const char *too_many_waiting(const WaitingLogins *waiting, const Source *source) {
         if (waiting->n_user >= LIMITS_WAITING_PER_USER_MAX)
                 return "of this user from there, waiting";
         if (waiting->n_source >= LIMITS_WAITING_PER_SOURCE_MAX)
                 return "from there, waiting";
-        if (!local && waiting->n_remote >= LIMITS_WAITING_REMOTE_MAX)
+        if (source_is_remote(source) && waiting->n_remote >= LIMITS_WAITING_REMOTE_MAX)
                 return "from all remote hosts, waiting";
-        if (waiting->n_all >= LIMITS_WAITING_MAX)
+        if (waiting->n_all >= source_crowd(source)->waiting_max)
                 return "waiting";
         return NULL;
 }
 
 const char *limits_admit(Limits *limits, const Source *source, uid_t user,
                          const WaitingLogins *waiting, uint64_t now_usec) {
-        bool local = source_is_local(source);
+        const struct Crowd *crowd = source_crowd(source);
         char name[PACE_NAME_MAX + 1];
         const char *beyond;
 
         (void)snprintf(name, sizeof(name), "%u %s", user, source->name);
-        beyond = too_many_waiting(waiting, local);
+        beyond = too_many_waiting(waiting, source);
         if (beyond)
                 return beyond;
         if (!pace_allows(limits->user, name, now_usec))
                 return "of this user from there";
         if (!pace_allows(limits->source, source->name, now_usec))
                 return "from there";
-        if (!local && !pace_allows(limits->remote, "", now_usec))
-                return "from all remote hosts";
+        if (crowd->bucket && !pace_allows(limits->crowd, crowd->bucket, now_usec))
+                return crowd->too_many;
 
         pace_charge(limits->user, name, now_usec);
         pace_charge(limits->source, source->name, now_usec);
-        if (!local)
-                pace_charge(limits->remote, "", now_usec);
+        if (crowd->bucket)
+                pace_charge(limits->crowd, crowd->bucket, now_usec);
         return NULL;
 }

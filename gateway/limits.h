@@ -18,27 +18,29 @@
 #include "common/macro.h"
 
 /* Where a login comes from, as limits see it: "" for this host, an IPv4 address, the /64 of an IPv6
- * address (which is what one customer gets at least), a host name, or "@UID" for a caller that is
- * not root, which may call its remote host what it likes. */
+ * address (which is what one customer gets at least), a host name, or "@UID" for a user at this
+ * host: a caller that is not root, which may call its remote host what it likes, or whom the module
+ * names so, because that user runs su or sudo. */
 #define LIMITS_SOURCE_MAX 128u
 typedef struct Source {
         char name[LIMITS_SOURCE_MAX + 1];
 } Source;
 
 void source_of(Source *source, uid_t caller, const char *rhost);
-bool source_is_local(const Source *source);
+bool source_is_remote(const Source *source); /* another host */
 bool source_equal(const Source *a, const Source *b);
 
 /* Logins that wait for approval. Each is a process of root with a connection to the system bus,
  * which gives 256 to one user: all together they must leave room for those of everything else. */
 #define LIMITS_WAITING_MAX 160u
 #define LIMITS_WAITING_REMOTE_MAX 128u /* the rest is for logins at this host */
+#define LIMITS_WAITING_USERS_MAX 144u  /* with those; the rest is for who sits in front of it */
 #define LIMITS_WAITING_PER_SOURCE_MAX 60u
 #define LIMITS_WAITING_PER_USER_MAX 4u /* of one user from one source */
 
 typedef struct WaitingLogins {
         size_t n_all;
-        size_t n_remote; /* not from this host */
+        size_t n_remote; /* of other hosts */
         size_t n_source;
         size_t n_user; /* of this user from this source */
 } WaitingLogins;
@@ -48,6 +50,7 @@ typedef struct WaitingLogins {
 #define LIMITS_USER_PERIOD_USEC UINT64_C(6000000)
 #define LIMITS_SOURCE_BURST 200u
 #define LIMITS_SOURCE_PERIOD_USEC UINT64_C(1000000)
+/* Of all remote hosts together; and of all users at this host. */
 #define LIMITS_REMOTE_BURST 600u
 #define LIMITS_REMOTE_PERIOD_USEC UINT64_C(100000)
 

@@ -242,7 +242,7 @@ static void manager_count_waiting(const Manager *manager, const Source *source, 
                 if (!login_is_waiting(managed->login))
                         continue;
                 ret->n_all++;
-                ret->n_remote += !source_is_local(&managed->source);
+                ret->n_remote += source_is_remote(&managed->source);
                 ret->n_source += from_there;
                 ret->n_user += from_there && login_user_uid(managed->login) == user;
         }

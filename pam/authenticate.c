@@ -2,7 +2,12 @@
 #include "pam/authenticate.h"
 
 #include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <syslog.h>
+#include <unistd.h>
+
+#include <security/pam_modutil.h>
 
 #include "common/challenge.h"
 #include "common/clock.h"
@@ -18,12 +23,54 @@
 
 typedef struct Items {
         char *service, *rhost, *tty;
+        char *source; /* what the gateway counts the login against */
 } Items;
 
 static void items_done(Items *items) {
         free(items->service);
         free(items->rhost);
         free(items->tty);
+        free(items->source);
+}
+
+/* Who runs the host process, where it is at this host: su by its real uid, sudo, which has none but
+ * root's, by what it says. 0: root, or nobody yet. */
+static int local_user(const Transaction *t, uid_t *ret) {
+        _cleanup_free_ char *name = NULL;
+        const struct passwd *entry;
+        int r;
+
+        *ret = getuid();
+        if (*ret != 0)
+                return 0;
+        r = transaction_item(t, PAM_RUSER, &name);
+        if (r < 0)
+                return r;
+        entry = *name ? pam_modutil_getpwnam(t->pamh, name) : NULL;
+        if (entry)
+                *ret = entry->pw_uid;
+        return 0;
+}
+
+/* A remote host or such a user: else one user could use up what all others need here. No host is
+ * called what a user is. */
+static int items_set_source(Items *items, const Transaction *t) {
+        uid_t uid = 0;
+        int r;
+
+        if (!*items->rhost) {
+                r = local_user(t, &uid);
+                if (r < 0)
+                        return r;
+        }
+        if (uid != 0)
+                return asprintf(&items->source, "@%u", (unsigned)uid) < 0 ? -ENOMEM : 0;
+        items->source = strdup(items->rhost);
+        if (!items->source)
+                return -ENOMEM;
+        if (*items->source == '@')
+                *items->source = '?';
+        return 0;
 }
 
 static int items_init(Items *items, const Transaction *t) {
@@ -35,7 +82,10 @@ static int items_init(Items *items, const Transaction *t) {
         r = transaction_item(t, PAM_RHOST, &items->rhost);
         if (r < 0)
                 return r;
-        return transaction_item(t, PAM_TTY, &items->tty);
+        r = transaction_item(t, PAM_TTY, &items->tty);
+        if (r < 0)
+                return r;
+        return items_set_source(items, t);
 }
 
 static char *text_free(char *text) {
@@ -52,7 +102,7 @@ static int begin(const Transaction *t, const Items *items, Gateway *gateway, uin
                 .provider = t->options.provider,
                 .user = t->user,
                 .service = items->service,
-                .rhost = items->rhost,
+                .rhost = items->source,
                 .tty = items->tty,
                 .qr_style = display_qr_style(t->options.qr, items->service, items->tty),
         };

@@ -68,10 +68,8 @@ static void set_item(Script *s, char *rest) {
                 const char *name;
                 int type;
         } items[] = {
-                {"user", PAM_USER},
-                {"service", PAM_SERVICE},
-                {"tty", PAM_TTY},
-                {"rhost", PAM_RHOST},
+                {"user", PAM_USER},   {"service", PAM_SERVICE}, {"tty", PAM_TTY},
+                {"rhost", PAM_RHOST}, {"ruser", PAM_RUSER},
         };
         const char *name = strsep(&rest, " ");
 
@@ -87,6 +85,11 @@ static void set_passwd(Script *s, char *rest) {
         uid_t uid = streq(rest, "self") ? geteuid() : (uid_t)strtoul(rest, NULL, 10);
 
         fakepam_set_passwd(s->pamh, uid, streq(rest, "self") ? getegid() : (gid_t)uid);
+}
+
+static void set_real_uid(Script *s, char *rest) {
+        (void)s;
+        fakepam_set_real_uid((uid_t)strtoul(rest, NULL, 10));
 }
 
 static void set_person(Script *s, char *rest) {
@@ -227,6 +230,7 @@ static void run_line(Script *s, char *line) {
         } words[] = {
                 {"item", set_item},
                 {"passwd", set_passwd},
+                {"real-uid", set_real_uid},
                 {"person", set_person},
                 {"host", set_host},
                 {"clock", set_clock},

@@ -48,7 +48,7 @@ static void test_sources(void) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 source = from(cases[i].rhost);
                 assert(streq(source.name, cases[i].name));
-                assert(source_is_local(&source) == (i == 0));
+                assert(source_is_remote(&source) == (i > 0));
         }
         memset(large, 'x', sizeof(large) - 1);
         large[sizeof(large) - 1] = '\0';
@@ -57,9 +57,12 @@ static void test_sources(void) {
 
         /* What somebody says who is not root counts against nobody else. */
         source_of(&source, 1000, "192.0.2.7");
-        assert(streq(source.name, "@1000") && !source_is_local(&source));
+        assert(streq(source.name, "@1000") && !source_is_remote(&source));
         source_of(&source, 1000, "");
         assert(streq(source.name, "@1000"));
+        /* The same share, whether such a user comes through su or not. */
+        source = from("@1000");
+        assert(streq(source.name, "@1000") && !source_is_remote(&source));
 }
 
 static bool has_room(WaitingLogins waiting, const char *rhost) {
@@ -71,7 +74,7 @@ static bool has_room(WaitingLogins waiting, const char *rhost) {
 }
 
 static void test_waiting(void) {
-        const char *there = "192.0.2.7", *here = "";
+        const char *there = "192.0.2.7", *here = "", *user = "@1000";
 
         assert(has_room((WaitingLogins){127, 127, 59, 3}, there));
         assert(!has_room((WaitingLogins){128, 128, 59, 3}, there));
@@ -83,6 +86,10 @@ static void test_waiting(void) {
         assert(!has_room((WaitingLogins){160, 128, 32, 0}, here));
         assert(!has_room((WaitingLogins){100, 0, 60, 0}, here));
         assert(!has_room((WaitingLogins){4, 0, 4, 4}, here));
+        /* Of it users at this host leave some for who sits in front of it. */
+        assert(has_room((WaitingLogins){143, 128, 3, 3}, user));
+        assert(!has_room((WaitingLogins){144, 128, 3, 3}, user));
+        assert(!has_room((WaitingLogins){144, 0, 0, 0}, there));
         /* One host never has all that remote hosts may have. */
         assert(2 * LIMITS_WAITING_PER_SOURCE_MAX < LIMITS_WAITING_REMOTE_MAX);
 }
@@ -154,6 +161,34 @@ static void test_this_host(void) {
         }
 }
 
+/* Nobody who runs su or sudo all the time keeps the others from it, nor anybody else. */
+static void test_one_user_here(void) {
+        _cleanup_(limits_freep) Limits *limits = NULL;
+        Source greedy = from("@1000");
+        unsigned n_admitted = 0;
+        char rhost[64];
+
+        assert(limits_new(&limits) == 0);
+        for (unsigned i = 0; i < 5000; i++)
+                n_admitted += admits(limits, "@1000", 2000 + i, SEC);
+        for (unsigned i = 0; i < 5000; i++)
+                limits_charge_source(limits, &greedy, SEC);
+        assert(n_admitted == LIMITS_SOURCE_BURST && !admits(limits, "@1000", 1000, SEC));
+        assert(admits(limits, "@1001", 1001, SEC) && admits(limits, "", 1000, SEC));
+        /* Nor do all of them, nor do remote hosts. */
+        for (unsigned i = 0; i < 5000; i++) {
+                (void)snprintf(rhost, sizeof(rhost), "@%u", 3000 + i);
+                n_admitted += admits(limits, rhost, 1000, SEC);
+        }
+        assert(n_admitted <= LIMITS_REMOTE_BURST && admits(limits, "", 1000, SEC));
+        for (unsigned i = 0; i < LIMITS_REMOTE_BURST; i++) {
+                (void)snprintf(rhost, sizeof(rhost), "10.1.%u.%u", i / 256, i % 256);
+                assert(admits(limits, rhost, 1000, SEC));
+        }
+        assert(!admits(limits, "10.2.0.1", 1000, SEC));
+        assert(admits(limits, "@1001", 1001, SEC + LIMITS_REMOTE_PERIOD_USEC));
+}
+
 /* Users that are not there cost the source, and nobody else. */
 static void test_unknown_users(void) {
         _cleanup_(limits_freep) Limits *limits = NULL;
@@ -212,6 +247,7 @@ int main(void) {
         test_one_stranger();
         test_many_strangers();
         test_this_host();
+        test_one_user_here();
         test_unknown_users();
         test_refused();
         test_office();
