@@ -60,8 +60,9 @@ class Login:
 class Keeper:
     """Started by `with`; the gateway is the one of tests/gateway."""
 
-    def __init__(self, build: Path, gateway, user: str, open_to_all: bool = False) -> None:
+    def __init__(self, build: Path, gateway, user: str, open_to_all: bool = False, log: Output | None = None) -> None:
         self.build, self.gateway, self.user = build, gateway, user
+        self.log = log or Output()
         self._open_to_all = open_to_all
         self._callers: list[Caller] = []
         self.inside: list[object] = []  # what daemon and command are started by
@@ -80,7 +81,6 @@ class Keeper:
             ["dbus-daemon", *self._bus_options(), "--nofork", "--print-address"], stdout=subprocess.PIPE, text=True, user=self.uid, group=self.uid, extra_groups=[],
             env=self.environment)
         assert self.bus.stdout.readline()
-        self.log = Output()
         self.start()
         return self
 
@@ -145,10 +145,11 @@ class Keeper:
 
     def approved(self) -> list[object]:
         """The command that hands over the grant of a login, as the module does."""
-        caller = self.gateway.caller(self.uid)
-        login = caller.begin(self.user)
-        self.gateway.idp.approve(login["code"], self.user)
-        caller.call("AwaitLogin", "s", login["id"])
+        caller = Caller(self.build / "tests/gateway/gateway-call", self.environment, self.uid)
+        with contextlib.closing(caller):
+            login = caller.begin(self.user)
+            self.gateway.idp.approve(login["code"], self.user)
+            caller.call("AwaitLogin", "s", login["id"])
         return [self.build / "tests/daemon/hand-over", login["id"], self.user]
 
     def log_in(self) -> None:

@@ -36,7 +36,16 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Config
     <allow send_destination="org.freedesktop.DBus"/>
   </policy>
   <include>{policy}</include>
+{activation}
 </busconfig>
+"""
+
+# Holds back calls until the gateway is there, as the service manager makes the bus do.
+ACTIVATION = """  <servicedir>{folder}</servicedir>
+"""
+SERVICE = """[D-BUS Service]
+Name=org.oidckeyring.Gateway1
+Exec=/bin/sleep 20
 """
 
 # Lets everybody send everything, as a careless administrator might.
@@ -122,10 +131,11 @@ class Gateway:
     """Started on its own bus by `with`; ends with it."""
 
     def __init__(self, build: Path, idp, *, client_id: str = "ssh-login", more: str = "", secret: str = "",
-                 options: tuple[str, ...] = (), open_to_all: bool = False) -> None:
+                 options: tuple[str, ...] = (), open_to_all: bool = False, activated: bool = False) -> None:
         self.build, self.idp, self.options = build, idp, options
-        self._open_to_all = open_to_all
+        self._open_to_all, self._activated = open_to_all, activated
         self._client_id, self._more, self._secret = client_id, more, secret
+        self.log = Output()
         self._processes: list[subprocess.Popen] = []
         self._callers: list[Caller] = []
 
@@ -138,7 +148,12 @@ class Gateway:
         if self._open_to_all:
             policy = policy.replace("</busconfig>", OPEN_POLICY)
         (self.folder / "policy.conf").write_text(policy)
-        (self.folder / "bus.conf").write_text(BUS_CONFIG.format(path=bus_path, policy=self.folder / "policy.conf"))
+        services = self.folder / "services"
+        services.mkdir()
+        (services / "gateway.service").write_text(SERVICE)
+        (self.folder / "bus.conf").write_text(BUS_CONFIG.format(
+            path=bus_path, policy=self.folder / "policy.conf",
+            activation=ACTIVATION.format(folder=services) if self._activated else ""))
         self.environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus_path}",
                                 CREDENTIALS_DIRECTORY=str(self.folder / "credentials"), **unit_environment())
         (self.folder / "credentials").mkdir()
@@ -153,7 +168,6 @@ class Gateway:
         self._processes.append(bus)
         assert bus.stdout.readline()
         self.manager = ServiceManager(self.folder / "notify")
-        self.log = Output()
         self.start()
         return self
 

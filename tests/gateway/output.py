@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import BinaryIO, Callable
+
+LINES_KEPT = 100000
 
 
 class Output:
-    """Of one program after the other; `text` is what has been read of it so far."""
+    """Of one program after the other; `text` is what has been read of it so far, `each` is told every line."""
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+    def __init__(self, each: Callable[[str], None] | None = None) -> None:
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._each = each
         self._changed = threading.Condition()
 
     def follow(self, stream: BinaryIO) -> threading.Thread:
@@ -22,8 +26,11 @@ class Output:
 
     def _read(self, stream: BinaryIO) -> None:
         for line in stream:
+            text = line.decode(errors="replace")
+            if self._each is not None:
+                self._each(text)
             with self._changed:
-                self._lines.append(line.decode(errors="replace"))
+                self._lines.append(text)
                 self._changed.notify_all()
         stream.close()
 

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
 import threading
+from collections import deque
 from pathlib import Path
+
+MESSAGES_KEPT = 10000
+FIRST_PASSED = 2000
 
 
 class ServiceManager:
@@ -15,7 +20,7 @@ class ServiceManager:
 
     def __init__(self, path: Path) -> None:
         self.store: dict[str, list[int]] = {}
-        self.messages: list[str] = []
+        self.messages: deque[str] = deque(maxlen=MESSAGES_KEPT)
         self._path = path
         self._changed = threading.Condition()
         self._ready = False
@@ -26,15 +31,22 @@ class ServiceManager:
 
     def start(self, *argv: object, env: dict[str, str], **options: object) -> subprocess.Popen:
         """With what is stored, as LISTEN_FDS. `wait_until_ready` tells when it is up."""
+        self._take_up_what_was_sent()
         self._ready = False
         stored = [(name, fd) for name, fds in self.store.items() for fd in fds]
         env = env | {"NOTIFY_SOCKET": str(self._path)}
         if not stored:
             return subprocess.Popen(list(map(str, argv)), env=env, **options)
         env |= {"LISTEN_FDS": str(len(stored)), "LISTEN_FDNAMES": ":".join(name for name, _ in stored)}
-        moves = " ".join(f"{3 + i}<&{fd}" for i, (_, fd) in enumerate(stored))
-        return subprocess.Popen(["bash", "-c", f'export LISTEN_PID=$$; exec {moves}; exec "$@"', "bash",
-                                 *map(str, argv)], env=env, pass_fds=[fd for _, fd in stored], **options)
+        # from above all of their places, and not left open where they came from
+        passed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_PASSED) for _, fd in stored]
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(passed))
+        try:
+            return subprocess.Popen(["bash", "-c", f'export LISTEN_PID=$$; exec {moves}; exec "$@"', "bash",
+                                     *map(str, argv)], env=env, pass_fds=passed, **options)
+        finally:
+            for fd in passed:
+                os.close(fd)
 
     def wait_until_ready(self, what_it_says: object, timeout: float = 15) -> None:
         self._wait(lambda: self._ready, what_it_says, timeout)
@@ -45,6 +57,16 @@ class ServiceManager:
 
     def stored(self, prefix: str) -> int:
         return sum(len(fds) for name, fds in self.store.items() if name.startswith(prefix))
+
+    def _take_up_what_was_sent(self) -> None:
+        """All that a former process wrote before it ended: messages are in order, and this one comes last."""
+        mine, theirs = os.pipe()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect(str(self._path))
+            socket.send_fds(sender, [b"BARRIER=1"], [theirs])
+        os.close(theirs)
+        os.read(mine, 1)  # until the other end is closed
+        os.close(mine)
 
     def _wait(self, condition, what: object, timeout: float) -> None:
         with self._changed:
