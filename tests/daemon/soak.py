@@ -197,8 +197,7 @@ class Soak:
 
     def kill_gateway(self) -> None:
         with self._gateway_lock:
-            self.history.cut("the gateway was killed")
-            self.gateway.kill()
+            self.history.cut("the gateway was killed", self.gateway.kill)
             time.sleep(RESTART_DELAY)
             self.gateway.start()
 
@@ -214,8 +213,7 @@ class Soak:
     def provider_down(self, seconds: float) -> None:
         with self._provider_lock:
             begin = time.time()
-            self.history.cut("the provider's connections were cut")
-            self.idp.down()
+            self.history.cut("the provider's connections were cut", self.idp.down)
             time.sleep(seconds)
             self.idp.up()
             # the back-off is no longer than all that was waited before
@@ -341,7 +339,8 @@ def report(soak: Soak, seen, first: Usage, middle: Usage, last: Usage, live: int
         Line("memory of the gateway (PSS)", f"{middle.gateway_kb} kB then {last.gateway_kb} kB", "+ 1024 kB",
              grown[0] <= 1024),
         Line("memory of the daemons that lived on (PSS)", f"{first.daemons_kb} kB then {last.daemons_kb} kB",
-             "+ 10 %", grown[1] <= first.daemons_kb // 10),
+             "+ 64 kB each",
+             grown[1] <= 64 * sum(user.spared for user in soak.users)),
         Line("entries in the daemons' fd stores after the logouts", str(kept_grants), "0", kept_grants == 0),
         Line("answers in the gateway's fd store after the logouts", str(kept_answers), "0", kept_answers == 0),
         Line("requests cut off by its death that it remembers", str(kept_sent), "no more than grants lost",
@@ -366,7 +365,7 @@ def explain(soak: Soak, gaps: list, lost: list, reused: list, seen) -> None:
         for request in soak.history.requests(user.name):
             if at - 12 < request["at"] < at + 8:
                 print("   ", {name: request.get(name) for name in ("at", "answered", "status", "error", "detail", "fault")})
-        print("    cuts:", [cut for cut in soak.history.cuts if at - 12 < cut[0] < at + 8])
+        print("    cuts:", [cut for cut in soak.history.cuts if at - 12 < cut[0].begin < at + 8])
         print(soak.log_lines(at, user))
     for trouble in soak.history.troubles[:10]:
         print("trouble:", trouble)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from typing import Callable
 
 # Faults that strike after the provider has done its work: its answer is what is lost.
 ANSWER_LOST = ("cut_after", "truncated")
@@ -16,6 +17,8 @@ ON_ITS_WAY = 0.5
 # How long after such an event a login may end by it: the life of what token there is, and one back-off.
 FUSE = 45.0
 HANG = 30.0  # what the gateway waits for an answer
+# A provider that takes longer is not well: of a life of 5 s the two roundings to whole seconds leave one to spare.
+SLOW = 0.2
 REUSED = "refresh token already used"
 
 
@@ -55,7 +58,7 @@ class History:
         self.unwell: list[Span] = []  # the provider
         self.absent: dict[int, list[Span]] = defaultdict(list)  # no login, by uid
         self.losses: list[tuple[int, str, float]] = []
-        self.cuts: list[tuple[float, str]] = []  # everything under way was lost
+        self.cuts: list[tuple[Span, str]] = []  # everything under way was lost
         self.troubles: list[str] = []
         self._requests: dict[tuple[float, str], dict] = {}
 
@@ -68,9 +71,12 @@ class History:
             self.troubles.append(f"{time.strftime('%T')} {text}")
             print("trouble:", self.troubles[-1], file=sys.stderr, flush=True)
 
-    def cut(self, what: str) -> None:
+    def cut(self, what: str, work: Callable[[], None]) -> None:
+        """Does it: the moment lies somewhere between."""
+        begin = time.time()
+        work()
         with self._lock:
-            self.cuts.append((time.time(), what))
+            self.cuts.append((Span(begin, time.time()), what))
 
     def provider_was_unwell(self, begin: float, end: float, recovery: float) -> None:
         with self._lock:
@@ -109,7 +115,7 @@ class History:
             end = request.get("answered", begin + HANG) + ON_ITS_WAY
             if request.get("fault") in ANSWER_LOST:
                 events.append(Event(begin, f"the provider's answer was cut ({request['fault']})"))
-            events += [Event(begin, what) for at, what in self.cuts if begin <= at <= end][:1]
+            events += [Event(begin, what) for cut, what in self.cuts if begin <= cut.end and cut.begin <= end][:1]
         return events
 
     def unexplained(self, ends: list[tuple[str, float]]) -> tuple[list[tuple[str, float]], Counter[str]]:
@@ -131,6 +137,9 @@ class History:
         spans = self.unwell + self.absent[uid]
         for request in self.requests(login):
             fault, at = request.get("fault"), request["at"]
+            answered = request.get("answered", at)
+            if answered - at > SLOW:
+                spans = spans + [Span(at - SLOW, answered + self._lifetime)]
             if fault and fault != "delay":
                 until = at + (HANG if fault == "hang" else 0) + self._lifetime
                 spans = spans + [Span(at, until + 4)]

@@ -15,7 +15,7 @@ TICK = 0.01
 
 @dataclass
 class Gap:
-    """No key from the first reading that found none to the first that found one again."""
+    """No key from the first reading that found none to the last."""
 
     uid: int
     begin: float
@@ -74,16 +74,16 @@ class TokenWatch:
     def _follow(self) -> None:
         for line in self._process.stdout:
             uid, last, now, count, value = line.split(" ", 4)
-            self._over(int(uid), float(last), float(now), int(count))
+            self._over(int(uid), float(last), int(count))
             self._begun(self._views[int(uid)], float(now), value.strip())
         self._whole = True
 
-    def _over(self, uid: int, last: float, now: float, count: int) -> None:
+    def _over(self, uid: int, last: float, count: int) -> None:
         view, seen = self._views[uid], self.seen
         seen.readings += count
         if view.token is None:
             if count:
-                seen.gaps.append(Gap(uid, view.begin, now, count, view.errno))
+                seen.gaps.append(Gap(uid, view.begin, last, count, view.errno))
         elif last > view.expires + TICK:
             seen.stale.append(Stale(uid, view.expires, last))
 

@@ -13,6 +13,15 @@ from pathlib import Path
 
 MESSAGES_KEPT = 10000
 FIRST_PASSED = 2000
+# A shell would keep descriptors from 10 on to itself.
+LAUNCHER = """
+import os, sys
+for place, fd in enumerate(map(int, sys.argv[1].split(",")), 3):
+    os.dup2(fd, place)
+    os.close(fd)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class ServiceManager:
@@ -40,10 +49,9 @@ class ServiceManager:
         env |= {"LISTEN_FDS": str(len(stored)), "LISTEN_FDNAMES": ":".join(name for name, _ in stored)}
         # from above all of their places, and not left open where they came from
         passed = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_PASSED) for _, fd in stored]
-        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(passed))
         try:
-            return subprocess.Popen(["bash", "-c", f'export LISTEN_PID=$$; exec {moves}; exec "$@"', "bash",
-                                     *map(str, argv)], env=env, pass_fds=passed, **options)
+            return subprocess.Popen(["/usr/bin/python3", "-IS", "-c", LAUNCHER, ",".join(map(str, passed)), *map(str, argv)],
+                                    env=env, pass_fds=passed, **options)
         finally:
             for fd in passed:
                 os.close(fd)

@@ -105,3 +105,19 @@ def test_revoked(gateway, root, idp):
     gateway.manager.wait_for_stored("answer.", 1)
     root.call("Revoke", "h", tag)
     gateway.manager.wait_for_stored("", 0)
+
+
+def test_many_answers(build, idp):
+    """As many as a host of many users leaves: all of them are taken up, and forgotten in time."""
+    with Gateway(build, idp) as gateway:
+        root = gateway.caller()
+        tags = [root.log_in(idp, USER)[0]]
+        for _ in range(14):
+            tags.append(root.start("Refresh", "h", tags[-1]))
+            root.finish(tags[-1])
+        gateway.manager.wait_for_stored("answer.", 14)
+        gateway.kill()
+        gateway.start()
+        assert "cannot be read" not in gateway.log.text
+        assert root.call("Refresh", "h", tags[0])[0]["generation"] == 1
+        assert idp.count("token_refresh") == 14 and idp.count("refresh_reuse") == 0
