@@ -179,7 +179,8 @@ def _tail(log: Path, lines: int = 120) -> str:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/run", description=__doc__)
     parser.add_argument("--quick", action="store_true",
-                        help="without the booted machines, the package, distcheck and coverage")
+                        help="without the booted machines, the package and distcheck")
+    parser.add_argument("--coverage", action="store_true", help="also tests/coverage, which repeats many tests")
     parser.add_argument("--suite", choices=SUITES, action="append", help="only this Debian, repeatable; default: all")
     return parser.parse_args()
 
@@ -196,7 +197,7 @@ def main() -> int:
         total += run.build(root, thorough=not args.quick)
         for name in ("gateway", "daemon"):
             total += run.service_tests(root, name)
-        if not args.quick:
+        if args.coverage:
             total += run.coverage(root)
     if not args.quick and run.package is not None:
         total += run.system_tests()
