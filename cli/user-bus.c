@@ -72,11 +72,12 @@ ExitCode user_bus_exit_code(const char *error_name) {
         return EXIT_CODE_FAILURE;
 }
 
-/* Tells why a call failed and what that means. */
+/* Tells why a call failed and what that means. Only what the bus says of a daemon that is not there
+ * is said in other words: the daemon's own errors tell what has happened. */
 static ExitCode user_bus_failed(int r, const sd_bus_error *error) {
         ExitCode code = user_bus_exit_code(error->name);
 
-        if (code == EXIT_CODE_NO_ACCOUNT)
+        if (code == EXIT_CODE_NO_ACCOUNT && outcome_from_error_name(error->name) == OUTCOME_SUCCESS)
                 complain("%s", outcome_message(OUTCOME_UNKNOWN_ACCOUNT));
         else if (sd_bus_error_is_set(error) && error->message)
                 complain("%s", error->message);

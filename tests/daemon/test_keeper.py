@@ -37,6 +37,19 @@ def test_exit_codes(keeper: Keeper) -> None:
     assert keeper.cli("status", "--json").stdout == '{"accounts":[]}\n'
 
 
+def test_provider_renamed(keeper: Keeper, idp: Provider) -> None:
+    """The account is there, and what is not is told."""
+    keeper.log_in()
+    path = keeper.gateway.folder / "etc/oidc-keyring.conf"
+    path.write_text(path.read_text().replace("[provider corp]", "[provider other]"))
+    for argv in (["refresh"], ["token", "--min-valid=86400"], ["logout", "corp"]):
+        done = keeper.cli(*argv)
+        assert done.returncode == 4 and not done.stdout
+        assert "There is no such provider in the configuration" in done.stderr and "account" not in done.stderr
+    assert done.stderr.startswith("oidc-keyring: Logged out here, but the provider could not be told: ")
+    assert keeper.account() == {} and idp.count("live_grants") == 1
+
+
 def test_renewal_without_gap(keeper: Keeper, idp: Provider) -> None:
     """A life of 10 s: whoever reads at any moment finds a live token."""
     idp.config(access_token_ttl=10)
