@@ -37,7 +37,37 @@ static void check_rows(void) {
         }
 }
 
+/* Whoever was refused stays refused: no other module of the stack is asked after that. */
+static void check_refusals(void) {
+        static const struct {
+                Outcome outcome;
+                int auth;
+        } refusals[] = {
+                {OUTCOME_ACCESS_DENIED, PAM_AUTH_ERR},
+                {OUTCOME_USER_MISMATCH, PAM_AUTH_ERR},
+                {OUTCOME_USER_NOT_ALLOWED, PAM_PERM_DENIED},
+                {OUTCOME_IDENTITY_NOT_ALLOWED, PAM_AUTH_ERR},
+                {OUTCOME_AUTHENTICATION_WEAK, PAM_AUTH_ERR},
+                {OUTCOME_IDENTITY_CHANGED, PAM_AUTH_ERR},
+                {OUTCOME_ID_TOKEN_INVALID, PAM_AUTH_ERR},
+        };
+        /* nobody was let in, and nobody was judged either */
+        static const Outcome unfinished[] = {OUTCOME_CODE_EXPIRED, OUTCOME_CANCELLED,
+                                             OUTCOME_UNKNOWN_LOGIN, OUTCOME_LOGIN_REQUIRED};
+
+        for (size_t i = 0; i < ELEMENTSOF(refusals); i++) {
+                assert(result_pam_code((int)refusals[i].outcome, PHASE_AUTH) == refusals[i].auth);
+                assert(result_pam_code((int)refusals[i].outcome, PHASE_ACCOUNT) == PAM_PERM_DENIED);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(unfinished); i++)
+                assert(result_pam_code((int)unfinished[i], PHASE_AUTH) == PAM_AUTH_ERR);
+        assert(result_pam_code(OUTCOME_NOT_PERMITTED, PHASE_AUTH) == PAM_CRED_INSUFFICIENT);
+        assert(result_pam_code(OUTCOME_NOT_PERMITTED, PHASE_ACCOUNT) == PAM_PERM_DENIED);
+        assert(result_pam_code(FAILURE_NOT_APPROVED, PHASE_AUTH) == PAM_AUTH_ERR);
+}
+
 int main(void) {
+        check_refusals();
         check_fails_closed();
         check_rows();
         assert(result_pam_code(-ENOMEM, PHASE_AUTH) == PAM_BUF_ERR);

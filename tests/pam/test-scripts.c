@@ -48,7 +48,8 @@ static char *read_expected(const char *path) {
         text = read_all(fd);
         close(fd);
         begin = strstr(text, separator);
-        expected = strdup(begin ? begin + strlen(separator) : "");
+        assert(begin); /* a script that demands nothing passes always */
+        expected = strdup(begin + strlen(separator));
         free(text);
         return expected;
 }
