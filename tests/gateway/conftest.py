@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Callable, Iterator
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "idp")]
 
+from gateway import Caller, Gateway, GatewayError  # noqa: E402
 from provider import Provider  # noqa: E402
 
 # What logs in: a user of every system that no policy minds.
@@ -43,3 +45,22 @@ def idp(running_provider: Provider) -> Provider:
     running_provider.call("POST", "/reset")
     running_provider.config(interval=1)
     yield running_provider
+
+
+@pytest.fixture
+def gateway(build: Path, idp: Provider) -> Iterator[Gateway]:
+    with Gateway(build, idp) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def root(gateway: Gateway) -> Caller:
+    return gateway.caller()
+
+
+def fails(name: str, function: Callable, *arguments: object, **more: object) -> GatewayError:
+    """The error of that name, with which the call must end."""
+    with pytest.raises(GatewayError) as error:
+        function(*arguments, **more)
+    assert error.value.name == name, error.value
+    return error.value

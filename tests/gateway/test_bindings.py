@@ -12,17 +12,6 @@ from conftest import USER
 from gateway import Gateway, GatewayError
 
 
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def root(gateway):
-    return gateway.caller()
-
-
 def verdict(root, idp, login):
     """The outcome of a login of USER that `login` approves."""
     code = root.begin(USER)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import USER
-from gateway import Gateway, GatewayError
+from conftest import USER, fails
+from gateway import Gateway
 
 ENDPOINTS = {"device_authorization", "token_device", "token_refresh", "revocation"}
 JWT = "client_auth = private_key_jwt"
@@ -51,12 +51,6 @@ class Identity:
 @pytest.fixture
 def identity(idp) -> Identity:
     return Identity(Path(idp.client_key).read_text(), Path(idp.client_certificate).read_text())
-
-
-def fails(name, function, *arguments):
-    with pytest.raises(GatewayError) as error:
-        function(*arguments)
-    assert error.value.name == name, error.value
 
 
 def live(idp, gateway):

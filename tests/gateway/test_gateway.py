@@ -7,19 +7,8 @@ import socket
 import time
 
 import pytest
-from conftest import USER
+from conftest import USER, fails
 from gateway import Gateway, GatewayError
-
-
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def root(gateway):
-    return gateway.caller()
 
 
 def requests(idp):
@@ -30,11 +19,11 @@ def polls_of(idp, login):
     return next(len(code["polls"]) for code in idp.codes(everything=True) if code["user_code"] == login["code"])
 
 
-def fails(name, function, *arguments, **more):
-    with pytest.raises(GatewayError) as error:
-        function(*arguments, **more)
-    assert error.value.name == name, error.value
-    return error.value
+def wait_for_polls_of_another(root, idp):
+    """They tell that an interval has passed, in which a login that is not over would have been polled, too."""
+    other = root.begin(USER)
+    idp.wait("token_device", at_least=idp.count("token_device") + 2)
+    assert polls_of(idp, other) >= 2
 
 
 def test_login_refresh_revoke(gateway, root, idp):
@@ -110,9 +99,8 @@ def test_cancelled(root, idp):
     root.call("CancelLogin", "s", login["id"])
     fails("Cancelled", root.finish, verdict)
     polls = polls_of(idp, login)
-    other = root.begin(USER)  # whose polls tell that an interval has passed
-    idp.wait("token_device", at_least=idp.count("token_device") + 2)
-    assert polls_of(idp, other) >= 2 and polls_of(idp, login) == polls
+    wait_for_polls_of_another(root, idp)
+    assert polls_of(idp, login) == polls
 
 
 def test_who_may_do_what(gateway, root, idp):
@@ -276,20 +264,25 @@ def test_slow_down(gateway, root, idp):
     assert idp.count("early_polls") == 0
 
 
-def test_one_redemption(gateway, root, idp):
+def test_one_redemption(root, idp):
+    """An answer that came and cannot be used is not asked for again: the code is spent."""
     login = root.begin(USER)
-    idp.fault("token_device", "truncated", skip=0)
     idp.approve(login["code"], USER)
-    with pytest.raises(GatewayError):
-        root.call("AwaitLogin", "s", login["id"])
+    idp.fault("token_device", "tamper", patch={"access_token": 7})
+    fails("ProviderAnswer", root.call, "AwaitLogin", "s", login["id"])
+    assert polls_of(idp, login) == 1
+    wait_for_polls_of_another(root, idp)
+    assert polls_of(idp, login) == 1 and idp.count("device_code_reuse") == 0
 
 
 def test_expired_code(gateway, root, idp):
     idp.config(device_code_ttl=10)
     login = root.begin(USER)
-    start = time.monotonic()
     fails("CodeExpired", root.call, "AwaitLogin", "s", login["id"])
-    assert time.monotonic() - start < 12
+    assert 1 <= polls_of(idp, login) <= 10
+    asked = polls_of(idp, login)
+    wait_for_polls_of_another(root, idp)
+    assert polls_of(idp, login) == asked
 
 
 def test_refresh_shares_one_request(gateway, root, idp):

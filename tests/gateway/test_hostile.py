@@ -15,17 +15,6 @@ REFUSALS = {"AnswerLost", "ProviderAnswer", "ProviderUnreachable", "ProviderBusy
             "IdTokenInvalid"}
 
 
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def root(gateway):
-    return gateway.caller()
-
-
 def grants(root, idp, n):
     """So many whole logins at once, from as many hosts; the tags of their descriptors."""
     logins = [root.begin(USER, rhost=f"192.0.2.{number}") for number in range(n)]

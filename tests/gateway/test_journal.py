@@ -5,25 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import USER
-from gateway import Gateway, GatewayError
-
-
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def root(gateway):
-    return gateway.caller()
-
-
-def fails(name, function, *arguments):
-    with pytest.raises(GatewayError) as error:
-        function(*arguments)
-    assert error.value.name == name
+from conftest import USER, fails
+from gateway import Gateway
 
 
 def killed_while_asking(gateway, root, idp) -> int:

@@ -5,20 +5,9 @@ from __future__ import annotations
 
 import pytest
 from conftest import USER
-from gateway import Gateway, GatewayError
+from gateway import GatewayError
 
 STRANGER = "192.0.2.66"
-
-
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def root(gateway):
-    return gateway.caller()
 
 
 def until_refused(attempt, most):

@@ -14,17 +14,6 @@ from memory import kinds, search
 PATIENCE = 5.0
 
 
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def root(gateway):
-    return gateway.caller()
-
-
 def found(gateway, idp):
     return search(gateway.process.pid, idp.secrets())
 

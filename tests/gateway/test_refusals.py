@@ -6,10 +6,9 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from conftest import USER
+from conftest import USER, fails
 from gateway import Gateway
 from refusals import Refusals, odd_fds, wrong_signatures
-from test_gateway import fails
 
 SIGNATURES = {"BeginLogin": "ssssss", "AwaitLogin": "s", "CancelLogin": "s", "ClaimGrant": "ss", "CheckAccount": "ss",
               "Refresh": "h", "Revoke": "h", "Check": "s", "ListBindings": "ss", "ClearBinding": "ss"}
@@ -19,12 +18,6 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 OWNER_UID, OTHER_UID = 65534, 5  # USER, and somebody with a name who is neither that nor root
 OWNER, OTHER = "nobody", "games"
 NEVER = ("", "0" * 32, "f" * 31, "f" * 33, "g" * 32, "F" * 32, "x" * 4096, "../" * 8)
-
-
-@pytest.fixture
-def gateway(build, idp):
-    with Gateway(build, idp) as gateway:
-        yield gateway
 
 
 @pytest.fixture
@@ -55,6 +48,15 @@ def requests(idp):
 
 def begin(user=USER, provider="", service="sshd", rhost="", tty="", qr="none"):
     return "BeginLogin", "ssssss", provider, user, service, rhost, tty, qr
+
+
+def almost(login_id):
+    """Shorter, longer, and of the same length with one digit that is another."""
+    yield from (login_id[:-1], login_id + "0", login_id.upper() + " ")
+    for place in (0, 1, 4, 15, 16, 31):
+        yield login_id[:place] + f"{int(login_id[place], 16) ^ 1:x}" + login_id[place + 1:]
+    if login_id.upper() != login_id:  # one of a million ids has no letter
+        yield login_id.upper()
 
 
 def test_types(refusals, callers):
@@ -153,8 +155,9 @@ def test_order(gateway, refusals, callers, idp):
             refusals.expect("UnknownLogin", stranger, "AwaitLogin", "s", waiting["id"])
             refusals.expect("UnknownLogin", stranger, "CancelLogin", "s", waiting["id"])
             refusals.expect("UnknownLogin", stranger, "ClaimGrant", "ss", waiting["id"], USER)
-        for almost in (waiting["id"][:-1], waiting["id"] + "0", waiting["id"].upper() + " "):
-            refusals.expect("UnknownLogin", begun_by, "AwaitLogin", "s", almost)
+        for wrong in almost(waiting["id"]):
+            for method, more in (("AwaitLogin", ()), ("CancelLogin", ()), ("ClaimGrant", (USER,))):
+                refusals.expect("UnknownLogin", begun_by, method, SIGNATURES[method], wrong, *more)
         # before it was approved, and before its verdict was asked for
         refusals.expect("UnknownLogin", begun_by, "ClaimGrant", "ss", waiting["id"], USER)
         # cancelled: it is over for everything
@@ -173,6 +176,8 @@ def test_order(gateway, refusals, callers, idp):
             refusals.expect("UnknownLogin", stranger, "ClaimGrant", "ss", waiting["id"], USER)
         for user in ("root", OTHER, "", f"{USER} ", USER.upper()):
             refusals.expect("UnknownLogin", begun_by, "ClaimGrant", "ss", waiting["id"], user)
+        for wrong in almost(waiting["id"]):
+            refusals.expect("UnknownLogin", begun_by, "ClaimGrant", "ss", wrong, USER)
         tag = begun_by.start("ClaimGrant", "ss", waiting["id"], USER)
         begun_by.finish(tag)
         for method, more in (("AwaitLogin", ()), ("CancelLogin", ()), ("ClaimGrant", (USER,))):
