@@ -33,6 +33,11 @@ CONFIGURE = "autoreconf -fi && mkdir build && cd build && ../configure --enable-
 # skipped, in part or as a whole, for anybody else
 ROOTS_TESTS = "TESTS='tests/pam/test-user-bus tests/unit/test-http'"
 AUTOMAKE_COUNTS = re.compile(r"^# (PASS|XFAIL|FAIL|XPASS|ERROR): +(\d+)$", re.MULTILINE)
+# What a log says of how much was tried; the name of what it was tried with is left out.
+FIGURE = re.compile(
+    r"^(?:(?:tampered tokens|bad answers|hostile keys|published vectors|refused calls): .+"
+    r"|\S+: lines .+, branches .+|[\w -]+: findings \d+, explained \d+)$|\b\d+ failures injected, \d+ refused$", re.MULTILINE)
+NUMBER = re.compile(r"\d+")
 
 
 @dataclass
@@ -64,6 +69,8 @@ class Run:
             with log.open("a") as output:
                 output.write(f"\n{type(error).__name__}: {error}\n")
             result = Result(0, 1)
+        for figure in figures(log.read_text(errors="replace") if log.exists() else ""):
+            print(f"  {figure}")
         if result.failed:
             print(f"---- {log}\n{_tail(log)}\n----", flush=True)
         print(f"{name}: {result} ({time.monotonic() - start:.0f} s)", flush=True)
@@ -92,6 +99,10 @@ class Run:
     def _unit_tests(self, root: BuildRoot, variables: str, user: str, log: Path) -> Result:
         script = f"make -j{JOBS} check {variables} || {{ cat test-suite.log; exit 1; }}"
         status = root.run(f"{CHECK}/build", script, log, user=user)
+        if status == 0 and not variables:  # else what is told last is what failed, or what was told before
+            with log.open("a") as output:
+                for one in sorted((root.root / f"{CHECK}/build/tests/unit".lstrip("/")).glob("*.log")):
+                    output.write(one.read_text(errors="replace"))
         counts = {name: int(number) for name, number in AUTOMAKE_COUNTS.findall(log.read_text(errors="replace"))}
         failed = sum(counts.get(name, 0) for name in ("FAIL", "XPASS", "ERROR"))
         passed = counts.get("PASS", 0) + counts.get("XFAIL", 0)
@@ -158,6 +169,15 @@ class Run:
 
 _SHELLCHECK = ("grep -rlE '^#!/bin/(ba)?sh' --include='*' . | grep -v '^./build' "
                "| xargs -r shellcheck --severity=warning -x -P .")
+
+
+def figures(text: str) -> list[str]:
+    """The lines that are figures, each kind once: those that differ in nothing but their numbers are added up."""
+    kinds: dict[str, list[str]] = {}
+    for line in FIGURE.findall(text):
+        kinds.setdefault(NUMBER.sub("%s", line.replace("%", "%%")), []).append(line)
+    return [lines[0] if len(lines) == 1 else kind % tuple(map(sum, zip(*(map(int, NUMBER.findall(line)) for line in lines))))
+            for kind, lines in kinds.items()]
 
 
 def _status(returncode: int) -> Result:
