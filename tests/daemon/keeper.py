@@ -35,6 +35,7 @@ OPEN_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configur
 """
 
 CODE = re.compile(r"\b[A-Z]{4}-[A-Z]{4}\b")
+STOP_SECONDS = 15  # TimeoutStopSec= of the unit
 READER = Path(__file__).resolve().parent / "reader.py"
 
 
@@ -112,7 +113,7 @@ class Keeper:
     def stop(self) -> None:
         """For good: the store is emptied."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(10) == 0
+        assert self.process.wait(STOP_SECONDS) == 0
         self._following.join()
 
     def __exit__(self, *_: object) -> None:
