@@ -65,13 +65,30 @@ static int map_says(const ProviderConfig *config, const char *user, const char *
         return 0;
 }
 
+/* What min_uid cannot keep out: users that lie above those of people. */
+static const struct {
+        uid_t first, last;
+} not_people[] = {
+        {0, 0},                   /* root */
+        {61184, 65519},           /* DynamicUser= of systemd.exec(5) */
+        {65534, 65535},           /* nobody, and (uid_t)-1 in 16 bits */
+        {UINT32_MAX, UINT32_MAX}, /* (uid_t)-1 */
+};
+
+static bool is_managed(const ProviderConfig *config, uid_t uid) {
+        for (size_t i = 0; i < ELEMENTSOF(not_people); i++)
+                if (uid >= not_people[i].first && uid <= not_people[i].last)
+                        return false;
+        return uid >= config->min_uid;
+}
+
 int policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid, PolicyVerdict *ret,
                       char **ret_problem) {
         bool allowed = true;
         int r;
 
         *ret_problem = NULL;
-        if (uid == 0 || uid < config->min_uid) {
+        if (!is_managed(config, uid)) {
                 *ret = POLICY_UNMANAGED;
                 return 0;
         }

@@ -19,7 +19,7 @@ int policy_find_user(const char *user, uid_t *ret);
 
 typedef enum PolicyVerdict {
         POLICY_DENIED,    /* managed by us, and not allowed */
-        POLICY_UNMANAGED, /* below min_uid: root and system users are never ours */
+        POLICY_UNMANAGED, /* below min_uid, nobody, or of systemd's dynamic users: never ours */
         POLICY_ALLOWED,
 } PolicyVerdict;
 

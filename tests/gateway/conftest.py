@@ -13,11 +13,11 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "idp")]
 
-from gateway import Caller, Gateway, GatewayError  # noqa: E402
+from gateway import USER_UID, Caller, Gateway, GatewayError  # noqa: E402, F401
 from provider import Provider  # noqa: E402
 
-# What logs in: a user of every system that no policy minds.
-USER = "nobody"
+# What logs in: a user of every Debian system.
+USER = "backup"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -55,6 +55,9 @@ OPEN_POLICY = """  <policy context="mandatory">
 </busconfig>
 """
 
+# Of the user that logs in; those below it are not managed.
+USER_UID = 34
+
 CONFIG = """[provider corp]
 issuer    = {issuer}
 client_id = {client_id}
@@ -172,6 +175,8 @@ class Gateway:
         return self
 
     def configure(self, more: str, issuer: str | None = None, client_id: str | None = None) -> None:
+        if "min_uid" not in more:
+            more = f"{more}\nmin_uid = {USER_UID}"
         (self.folder / "etc/oidc-keyring.conf").write_text(CONFIG.format(
             issuer=issuer or self.idp.issuer, client_id=client_id or self._client_id, ca_file=self.idp.ca_file, more=more))
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import USER
+from conftest import USER, USER_UID
 from gateway import Gateway, GatewayError
 
 
@@ -133,9 +133,9 @@ def test_commands(gateway, root, idp):
 def test_for_root_alone(gateway, root, idp):
     assert verdict(root, idp, USER) == "success"
     for command in ("bindings", "--json"), ("unbind", USER):
-        refused = gateway.cli(*command, uid=65534)
+        refused = gateway.cli(*command, uid=USER_UID)
         assert refused.returncode == 1 and "only root" in refused.stderr and not refused.stdout
-    other = gateway.caller(65534)
+    other = gateway.caller(USER_UID)
     for method in "ListBindings", "ClearBinding":
         with pytest.raises(GatewayError) as error:
             other.call(method, "ss", "", USER)

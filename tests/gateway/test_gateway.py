@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from conftest import USER, fails
+from conftest import USER, USER_UID, fails
 from gateway import Gateway, GatewayError
 
 
@@ -104,7 +104,7 @@ def test_cancelled(root, idp):
 
 
 def test_who_may_do_what(gateway, root, idp):
-    other = gateway.caller(65534)
+    other = gateway.caller(USER_UID)
     fails("NotPermitted", other.begin, "root")
     fails("NotPermitted", other.begin, "no-such-user")
     fails("AccessDenied", other.call, "Check", "s", "corp")

@@ -48,8 +48,8 @@ def nothing_asked(idp):
     ("allow_groups = ops", {"groups": ["users", "ops2"]}, "allow_groups: none of them is in groups"),
     ("allow_groups = ops", {"groups": None}, "allow_groups: there is no claim groups"),
     ("allow_groups = ops\ngroups_claim = roles", {"groups": ["ops"]}, "allow_groups: there is no claim roles"),
-    ("require_claim = groups=ops email=nobody@example.test", {"groups": ["ops"]}, None),
-    ("require_claim = groups=ops email=nobody@example.com", {"groups": ["ops"]}, "require_claim: email"),
+    (f"require_claim = groups=ops email={USER}@example.test", {"groups": ["ops"]}, None),
+    (f"require_claim = groups=ops email={USER}@example.com", {"groups": ["ops"]}, "require_claim: email"),
 ])
 def test_rules(build, idp, more, claims, rule):
     idp.account(USER, **claims)
@@ -80,11 +80,11 @@ def test_group_that_is_left_ends_no_grant(build, idp):
 
 
 def test_case_counts_unless_told(build, idp):
-    idp.account("Nobody", preferred_username="Nobody")
+    idp.account(USER.capitalize(), preferred_username=USER.capitalize())
     with Gateway(build, idp) as gateway:
-        refused("UserMismatch", gateway.caller(), idp, "Nobody")
+        refused("UserMismatch", gateway.caller(), idp, USER.capitalize())
     with Gateway(build, idp, more="ignore_case = yes") as gateway:
-        assert verdict(gateway.caller(), idp, "Nobody") == [idp.issuer, "Nobody"]
+        assert verdict(gateway.caller(), idp, USER.capitalize()) == [idp.issuer, USER.capitalize()]
 
 
 def test_map_alone_says_who_is_whom(build, idp, user_map):

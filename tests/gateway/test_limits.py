@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import USER
+from conftest import USER, USER_UID
 from gateway import GatewayError
 
 STRANGER = "192.0.2.66"
@@ -62,7 +62,7 @@ def test_users_that_are_not_there(gateway, root, idp):
 
 
 def test_a_caller_that_is_not_root(gateway, root, idp):
-    other = gateway.caller(65534)
+    other = gateway.caller(USER_UID)
     for _ in range(4):
         other.begin(USER, rhost=STRANGER)
     assert until_refused(lambda: other.begin(USER, rhost="192.0.2.1"), 4) == 0, "wherever it says it comes from"

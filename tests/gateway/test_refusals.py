@@ -6,7 +6,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from conftest import USER, fails
+from conftest import USER, USER_UID, fails
 from gateway import Gateway
 from refusals import Refusals, odd_fds, wrong_signatures
 
@@ -15,8 +15,8 @@ SIGNATURES = {"BeginLogin": "ssssss", "AwaitLogin": "s", "CancelLogin": "s", "Cl
 ROOT_ONLY = ("Check", "ListBindings", "ClearBinding")
 PATH, INTERFACE = "/org/oidckeyring/Gateway1", "org.oidckeyring.Gateway1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
-OWNER_UID, OTHER_UID = 65534, 5  # USER, and somebody with a name who is neither that nor root
-OWNER, OTHER = "nobody", "games"
+OWNER_UID, OTHER_UID = USER_UID, 5  # USER, and somebody with a name who is neither that nor root
+OWNER, OTHER = USER, "games"
 NEVER = ("", "0" * 32, "f" * 31, "f" * 33, "g" * 32, "F" * 32, "x" * 4096, "../" * 8)
 
 
@@ -110,7 +110,7 @@ def test_callers(refusals, callers, idp):
         refusals.expect("NotPermitted", other, *begin(user))
         refusals.expect("NotPermitted", other, "CheckAccount", "ss", "", user)
     # Root may speak for everybody, but not make everybody somebody who logs in here.
-    for user in ("root", "daemon", OTHER, "no-such-user", "", "*", "../etc", f"{USER} ", f"{USER}\x01", USER.upper(), "0", "65534",
+    for user in ("root", "daemon", OTHER, "no-such-user", "", "*", "../etc", f"{USER} ", f"{USER}\x01", USER.upper(), "0", str(USER_UID),
                  "x" * 4096):
         refusals.expect("UserNotAllowed", root, *begin(user))
     refusals.expect("UserNotAllowed", other, *begin(OTHER))

@@ -27,10 +27,12 @@ static Manager *manager;
 static char *user;
 
 static void setup(const char *more) {
+        char config[256];
         sd_id128_t id;
         int fds[2];
 
-        fake_provider_reset(more);
+        (void)snprintf(config, sizeof(config), "min_uid = 1\n%s", more ? more : "");
+        fake_provider_reset(config);
         assert(sd_event_new(&event) >= 0);
         assert(manager_new(event, fake_provider_root(), &manager) == 0);
         assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
@@ -280,7 +282,7 @@ int main(void) {
         const struct passwd *entry = getpwuid(geteuid());
 
         /* Root may log anybody in, others themselves. */
-        user = strdup(geteuid() == 0 ? "nobody" : entry ? entry->pw_name : "");
+        user = strdup(geteuid() == 0 ? "games" : entry ? entry->pw_name : "");
         if (!*user || (geteuid() != 0 && geteuid() < 1000)) {
                 free(user);
                 return 77;

@@ -44,6 +44,15 @@ static void test_judge(void) {
         assert(verdict(&config, "bob", 1001) == POLICY_ALLOWED);
         assert(verdict(&config, "bob", 5) == POLICY_UNMANAGED);
 
+        /* Others that are no person's, whoever allows them. */
+        for (uid_t uid = 61184; uid <= 65535; uid++)
+                assert((verdict(&config, "alice", uid) == POLICY_UNMANAGED) ==
+                       (uid <= 65519 || uid >= 65534));
+        assert(verdict(&config, "alice", 61183) == POLICY_ALLOWED);
+        assert(verdict(&config, "alice", 65536) == POLICY_ALLOWED);
+        assert(verdict(&config, "alice", UINT32_MAX - 1) == POLICY_ALLOWED);
+        assert(verdict(&config, "alice", UINT32_MAX) == POLICY_UNMANAGED);
+
         config.min_uid = 0; /* cannot be configured, and would not help */
         assert(verdict(&config, "alice", 0) == POLICY_UNMANAGED);
 }
