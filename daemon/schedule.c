@@ -88,10 +88,10 @@ uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_u
 }
 
 uint64_t schedule_network_delay(uint64_t remaining_usec, uint64_t random) {
-        uint64_t window = max_u64(min_u64(remaining_usec / 2, NETWORK_SPREAD_MAX_USEC),
+        uint64_t latest = max_u64(min_u64(remaining_usec / 2, NETWORK_SPREAD_MAX_USEC),
                                   NETWORK_SPREAD_MIN_USEC);
 
-        return spread(0, window, random);
+        return spread(0, latest, random);
 }
 
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec) {
