@@ -16,7 +16,6 @@
 
 /* Under way or remembered, all users; each has one entry in the journal, two for a moment. */
 #define REFRESHES_MAX 2048u
-* /
 #define REFRESHES_PER_UID_MAX 16u
 #define REFRESH_CALLERS_MAX 16u /* of one refresh */
 #define REFRESH_BURST 60u       /* requests of one user at once, then one in */
@@ -24,7 +23,7 @@
 #define REFRESH_AMBIGUOUS_MAX 4u /* answers that say neither yes nor no, then it is over */
 #define REFRESH_ANSWER_USEC (60 * UINT64_C(1000000)) /* how long an answer is given again */
 
-        typedef struct Refreshes Refreshes;
+typedef struct Refreshes Refreshes;
 
 /* Takes up what a predecessor left in the journal. */
 int refreshes_new(sd_event *event, Revocations *revocations, Refreshes **ret);
