@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
+import time
 from typing import Iterator
 
 import pytest
 
 from host import GATEWAY, Host
+from terminal import PATIENCE
 
 NAME, PATH = "org.oidckeyring.Gateway1", "/org/oidckeyring/Gateway1"
 ROOT_ONLY = (("Check", "s", "corp"), ("ListBindings", "ss", "", ""), ("ClearBinding", "ss", "corp", "alice"))
@@ -104,18 +108,20 @@ class Listener:
 
     def hear(self, text: str) -> None:
         """Reads on until that comes."""
+        end = time.monotonic() + PATIENCE
         while text not in self.seen:
-            line = self._process.stdout.readline()
-            assert line, self.seen
-            self.seen += line
+            ready, _, _ = select.select([self._process.stdout], [], [], max(0, end - time.monotonic()))
+            part = os.read(self._process.stdout.fileno(), 1 << 16) if ready else b""
+            assert part, f"no {text} in {self.seen}"
+            self.seen += part.decode()
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
 
 
-def send_signal(host: Host, user: str, interface: str, text: str) -> None:
-    host.as_user(user, "dbus-send", "--system", "--type=signal", PATH, f"{interface}.LoginEnded", f"string:{text}")
+def send_signal(host: Host, user: str, interface: str, text: str, member: str = "LoginEnded") -> None:
+    host.as_user(user, "dbus-send", "--system", "--type=signal", PATH, f"{interface}.{member}", f"string:{text}")
 
 
 @pytest.mark.parametrize("user", ["alice", "root"])
@@ -125,6 +131,7 @@ def test_signals_in_its_name(host: Host, user: str) -> None:
         listener.hear("NameAcquired")
         send_signal(host, user, "org.example.Other", "before")
         send_signal(host, user, NAME, "forged")
+        send_signal(host, user, NAME, "forged", member="NetworkChanged")
         send_signal(host, user, "org.example.Other", "after")
         listener.hear("after")
     assert "before" in listener.seen and "forged" not in listener.seen

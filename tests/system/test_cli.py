@@ -73,6 +73,7 @@ def test_logout(host: Host) -> None:
 
 def test_check_when_all_is_well(host: Host) -> None:
     done = host.machine.run("oidc-keyring", "check", check=False)
+    assert done.returncode == 0, done.stdout
     assert "LoginGraceTime" in done.stdout
     assert host.provider.issuer in done.stdout
     assert "error" not in done.stdout.lower()

@@ -4,27 +4,30 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 
-from host import DAEMON, GATEWAY, Host, fingerprint
+from host import DAEMON, GATEWAY, Host
+from memory import needles
 
-CANDIDATE = re.compile(r"[A-Za-z0-9_-]{20,}")
+LOGIN_ID = re.compile(r"\b[0-9a-f]{32}\b")
 PROCESSES = "for pid in /proc/[0-9]*; do cat $pid/{file} 2>/dev/null | tr '\\0' '\\n' || true; done"
 
 
 class Secrets:
-    """All tokens of a person so far, as fingerprints, and the ways to recognise them in a text."""
+    """Codes and tokens of all kinds that the provider has given out so far, and the parts by which they are known."""
 
-    def __init__(self, host: Host, user: str) -> None:
-        grants = host.provider.tokens(user)
-        self._fingerprints = {token["fingerprint"] for grant in grants
-                              for kind in ("access_tokens", "refresh_tokens") for token in grant[kind]}
-        assert len(self._fingerprints) >= 2
+    def __init__(self, host: Host) -> None:
+        self._needles = {part.decode(): secret["kind"] for part, secret in needles(host.provider.secrets()).items()}
+        assert {"device_code", "user_code", "access_token", "refresh_token", "id_token"} <= set(self._needles.values())
 
-    def found_in(self, text: str) -> list[str]:
-        return [word for word in CANDIDATE.findall(text) if fingerprint(word) in self._fingerprints]
+    def found_in(self, text: str) -> set[str]:
+        """Their kinds."""
+        return {kind for part, kind in self._needles.items() if part in text}
+
+    def patterns(self) -> str:
+        return "".join(f"{part}\n" for part in self._needles)
 
 
 @pytest.fixture
@@ -42,7 +45,13 @@ def debugged(host: Host) -> Iterator[Host]:
 
 def test_the_search_finds_a_secret(host: Host) -> None:
     with host.session("alice"):
-        assert Secrets(host, "alice").found_in(f"token={host.token('alice')};") == [host.token("alice")]
+        secrets = Secrets(host)
+        assert secrets.found_in(f"token={host.token('alice')};") == {"access_token"}
+        for secret in host.provider.secrets():
+            assert secrets.found_in(f"it is {secret['value']}, and") == {secret["kind"]}
+        host.machine.write("/var/tmp/found", f"token={host.token('alice')};")
+        assert files_with(host, secrets) == ["/var/tmp/found"]
+        host.machine.sh("rm /var/tmp/found")
 
 
 def test_environment_of_the_session(host: Host) -> None:
@@ -50,13 +59,13 @@ def test_environment_of_the_session(host: Host) -> None:
         environment = client.output()
     assert "HOME=/home/alice" in environment
     assert "OIDC" not in environment.upper()
-    assert not Secrets(host, "alice").found_in(environment)
+    assert not Secrets(host).found_in(environment)
 
 
 def test_command_lines_and_environments_of_all_processes(host: Host) -> None:
     with host.session("alice"):
         host.cli("alice", "refresh")
-        secrets = Secrets(host, "alice")
+        secrets = Secrets(host)
         for file in ("cmdline", "environ"):
             text = host.machine.sh(PROCESSES.format(file=file))
             assert "sshd" in text or "PATH" in text
@@ -64,17 +73,38 @@ def test_command_lines_and_environments_of_all_processes(host: Host) -> None:
             assert "PAM_OIDC" not in text
 
 
+def refused(host: Host, end: Callable[[str], None]) -> None:
+    """A login that ends as `end` makes it, of the code that is shown."""
+    with host.ssh("alice", "id -un") as client:
+        end(host.shown_code(client))
+        client.send()
+        client.finish()
+
+
 def test_journal_at_debug_level(debugged: Host) -> None:
+    """Of a whole session, and of a login that is denied, forged or malformed."""
+    provider = debugged.provider
+
+    def forged(code: str) -> None:
+        provider.forge("flipped")
+        provider.approve(code, "alice")
+
+    def malformed(code: str) -> None:
+        provider.fault("token_device", "tamper", patch={"access_token": 7})
+        provider.approve(code, "alice")
+
     with debugged.session("alice"):
         debugged.cli("alice", "refresh")
-        secrets = Secrets(debugged, "alice")
-        codes = [code["user_code"] for code in debugged.provider.codes(everything=True)]
         debugged.cli("alice", "logout")
+    for end in (provider.deny, forged, malformed):
+        refused(debugged, end)
+    secrets = Secrets(debugged)
     for options in ((), ("--user-unit", DAEMON), ("-o", "verbose")):
-        journal = debugged.journal(*options)
-        assert not secrets.found_in(journal)
-    assert "oidc-keyring-gateway" in debugged.journal()
-    assert codes and not any(code in debugged.journal() for code in codes)
+        assert not secrets.found_in(debugged.journal(*options))
+    ours = [line for line in debugged.journal().splitlines() if "oidc" in line]
+    for told in ("AccessDenied", "IdTokenInvalid", "ProviderAnswer"):
+        assert any("oidc-keyring-gateway[" in line and told in line for line in ours)
+    assert not any(LOGIN_ID.search(line) for line in ours), "the id of a login"
 
 
 @pytest.mark.parametrize("name", ["oidc-keyring-gateway", "oidc-keyringd"])
@@ -88,11 +118,16 @@ def test_no_core_dump_and_no_debugger(host: Host, name: str) -> None:
     assert owner == "0", "the process is not dumpable"
 
 
+def files_with(host: Host, secrets: Secrets) -> list[str]:
+    done = host.machine.run("env", "LC_ALL=C", "grep", "-rlaF", "-f", "-", "/etc", "/home", "/root", "/run", "/tmp",
+                            "/usr/local", "/var", input=secrets.patterns(), check=False)
+    return done.stdout.splitlines()
+
+
 def test_files(host: Host) -> None:
-    """Nothing of a session is on a disk."""
+    """Nothing of a session is on a disk, nor of one that has ended."""
     with host.session("alice"):
-        token = host.token("alice")
-        assert token is not None
-        done = host.machine.run("grep", "-rlF", "--", token, "/etc", "/home", "/root", "/run", "/tmp", "/usr/local",
-                                "/var", check=False)
-    assert done.stdout == ""
+        host.cli("alice", "refresh")
+        secrets = Secrets(host)
+        assert files_with(host, secrets) == []
+    assert files_with(host, secrets) == []

@@ -427,7 +427,7 @@ static void test_leave(void) {
         begin = clock_boottime_usec();
         manager_leave(slow.manager, false);
         assert(sd_event_loop(slow.event) == 0 && fixture_key_is(&slow, NULL));
-        assert(clock_boottime_usec() - begin < 6 * USEC_PER_SEC);
+        assert(clock_boottime_usec() - begin < 15 * USEC_PER_SEC); /* TimeoutStopSec= */
 }
 
 static bool token_file_is(sd_bus_message *reply, const char *token) {
