@@ -549,6 +549,10 @@ int login_claim(Login *login, Grant **ret) {
         return 0;
 }
 
+void login_give_back(Login *login, Grant *grant) {
+        login->grant = grant;
+}
+
 const char *login_id(const Login *login) {
         return login->id;
 }

@@ -59,6 +59,8 @@ void login_cancel(Login *login);
 
 /* Hands the grant out, once, to whoever has heard the verdict. -ENOENT: there is none. */
 int login_claim(Login *login, Grant **ret);
+/* It was not delivered: it may be claimed again, or is revoked when nobody comes. Takes @grant. */
+void login_give_back(Login *login, Grant *grant);
 
 const char *login_id(const Login *login);
 const char *login_user(const Login *login);

@@ -243,7 +243,9 @@ static int method_claim_grant(sd_bus_message *message, void *userdata, sd_bus_er
         r = manager_claim_grant(manager, caller, id, user, &grant);
         if (r != 0)
                 return bus_error_set(error, r, NULL);
-        return reply_grant(message, grant);
+        r = reply_grant(message, grant);
+        manager_end_claim(manager, caller, id, r < 0 ? TAKE_PTR(grant) : NULL);
+        return r;
 }
 
 static int method_check_account(sd_bus_message *message, void *userdata, sd_bus_error *error) {

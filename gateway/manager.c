@@ -393,8 +393,18 @@ int manager_claim_grant(Manager *manager, uid_t caller, const char *id, const ch
                 return r;
         if (!streq(login_user(login), user) || login_claim(login, ret) < 0)
                 return OUTCOME_UNKNOWN_LOGIN;
-        managed_login_free(manager_managed(manager, login));
         return 0;
+}
+
+void manager_end_claim(Manager *manager, uid_t caller, const char *id, Grant *grant) {
+        Login *login;
+
+        if (manager_find_login(manager, caller, id, &login) != 0)
+                grant_free(grant);
+        else if (grant)
+                login_give_back(login, grant);
+        else
+                managed_login_free(manager_managed(manager, login));
 }
 
 /* Grants. */

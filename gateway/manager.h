@@ -75,9 +75,11 @@ void manager_track_login(Manager *manager, Login *login, sd_bus_track *track);
 /* A login by its id, if @caller may have to do with it. OUTCOME_UNKNOWN_LOGIN. */
 int manager_find_login(Manager *manager, uid_t caller, const char *id, Login **ret);
 
-/* Hands the grant of a login out, which is gone then. */
+/* Hands the grant of a login out. */
 int manager_claim_grant(Manager *manager, uid_t caller, const char *id, const char *user,
                         Grant **ret);
+/* After that: the login is gone; or @grant, which could not be delivered, is the login's again. */
+void manager_end_claim(Manager *manager, uid_t caller, const char *id, Grant *grant);
 
 int manager_check_account(Manager *manager, uid_t caller, const char *provider, const char *user,
                           PolicyVerdict *ret);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -178,6 +179,37 @@ static void test_login(void) {
         teardown();
 }
 
+/* A grant for which there is no descriptor is not lost: it can be claimed again. */
+static void test_grant_that_is_not_handed_over(void) {
+        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *id = NULL;
+        struct rlimit limit, none;
+        const char *error;
+        Reply reply;
+
+        setup(NULL);
+        id = begin();
+        fake_provider_grant(user, "r1");
+        call_start(&reply, "AwaitLogin", "s", id);
+        (void)call_finish(&reply, &error);
+        assert(!error);
+        reply_done(&reply);
+
+        assert(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+        none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+        call_start(&reply, "ClaimGrant", "ss", id, user);
+        assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
+        while (!reply.here)
+                assert(sd_event_run(event, UINT64_MAX) >= 0);
+        assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        (void)call_finish(&reply, &error);
+        assert(error);
+        reply_done(&reply);
+        fd = claim(id);
+        assert(fd >= 0 && claim(id) < 0 && manager_is_idle(manager));
+        teardown();
+}
+
 static void test_refusals(void) {
         static const char not_a_grant[] = "oidc-keyring-grant 1\naccount=corp\n";
         _cleanup_close_ int fd = -1;
@@ -288,6 +320,7 @@ int main(void) {
                 return 77;
         }
         test_login();
+        test_grant_that_is_not_handed_over();
         test_refusals();
         test_limit_of_waiting_logins();
         test_stop();
