@@ -96,9 +96,11 @@ class Host:
         self.machine.write("/etc/pam.d/sshd", text.replace("pam_oidc_keyring.so", f"pam_oidc_keyring.so {options}"))
 
     def pam(self, service: str, options: str = "", phases: Sequence[str] = ("auth", "account", "session")) -> None:
-        """Puts the lines that the README gives into the stack of a service."""
-        controls = {"auth": "sufficient", "account": "required", "session": "optional"}
-        lines = {phase: f"{phase} {controls[phase]} pam_oidc_keyring.so {options}" for phase in phases}
+        """Puts the module's lines of the example that the package ships into the stack of a service."""
+        shipped = [line for line in self.machine.read(EXAMPLE).splitlines()
+                   if "pam_oidc_keyring.so" in line and not line.startswith("#")]
+        lines = {line.split()[0]: f"{line} {options}" for line in shipped if line.split()[0] in phases}
+        assert set(lines) == set(phases)
         first = [lines[phase] for phase in ("auth", "account") if phase in lines]
         last = [lines[phase] for phase in ("session",) if phase in lines]
         stack = self._original(service)
