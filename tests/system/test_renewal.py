@@ -18,7 +18,6 @@ from terminal import PATIENCE
 
 READERS = 10
 RENEWALS = 5
-ADDRESS = "127.99.99.99"
 SIOCSIFADDR = 0x8916
 
 
@@ -94,15 +93,17 @@ def test_provider_away_for_a_while(host: Host) -> None:
 
 
 @contextmanager
-def another_address() -> Iterator[None]:
-    """The machine shares the network of the host, where loopback has one more address meanwhile."""
-    request = struct.pack("16sH2s4s8s", b"lo:oidck", socket.AF_INET, b"", socket.inet_aton(ADDRESS), b"")
+def another_address(uid: int) -> Iterator[None]:
+    """The machine shares the network of the host, where loopback has one more address meanwhile: one of its own, as
+    others run there too."""
+    address = bytes([127, 99, uid >> 8 & 0xff, uid & 0xff])
+    request = struct.pack("16sH2s4s8s", b"lo:%d" % uid, socket.AF_INET, b"", address, b"")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFADDR, request)
         try:
             yield
         finally:
-            fcntl.ioctl(any_socket, SIOCSIFADDR, request.replace(socket.inet_aton(ADDRESS), bytes(4)))
+            fcntl.ioctl(any_socket, SIOCSIFADDR, request.replace(address, bytes(4)))
 
 
 def test_network_changes(host: Host) -> None:
@@ -114,7 +115,7 @@ def test_network_changes(host: Host) -> None:
         due = host.account("alice")["next_refresh"]
         assert due > time.time() + 120
         host.provider.up()
-        with another_address():
+        with another_address(host.uid("alice")):
             host.provider.wait("refreshed", at_least=1, timeout=90)
         assert time.time() < due
         assert host.provider.count("token_refresh") == 1
