@@ -49,12 +49,12 @@ static void begin(Fixture *f, uint64_t lifetime_usec) {
 
 /* One renewal, however long it slept and however many ask when it wakes. */
 static void test_resume(void) {
-        static const uint64_t nights[] = {200, 8 * 3600, 30 * 86400};
+        static const uint64_t nights[] = {400, 8 * 3600, 30 * 86400}; /* all longer than the life */
         FIXTURE f;
 
         begin(&f, 300 * USEC_PER_SEC);
         awake(&f, 100 * USEC_PER_SEC);
-        assert(f.gateway.n_refreshes == 0);
+        assert(f.gateway.n_refreshes <= 1); /* the first is scattered over the life */
         for (size_t i = 0; i < ELEMENTSOF(nights); i++) {
                 unsigned before = f.gateway.n_refreshes;
                 sd_bus_message *replies[20];
