@@ -44,8 +44,7 @@ struct HttpExchange {
 
         WipedBuffer body;
         size_t header_size;
-        bool over_limit;
-        bool head_is_whole;
+        bool once, over_limit, head_is_whole;
         char detail[CURL_ERROR_SIZE];
 };
 
@@ -112,12 +111,13 @@ static const struct TransferError {
         {CURLE_OUT_OF_MEMORY, HTTP_E_LIMIT}, /* for curl, also one header line of 100 KiB */
 };
 
-/* Whether the request, or a part of it, was sent. curl sets this time just before sending: after
- * a proxy and TLS have let it through, and it stays set where a kept connection turned out to be
- * closed, curl tried once more on a new one, and that failed too. */
+/* Whether the request may have been sent. Of a form that is good for one sending it is known. Else
+ * curl sets this time just before sending, and later versions also when they could not connect. */
 static bool was_sent(const HttpExchange *exchange) {
         curl_off_t usec = 0;
 
+        if (exchange->once)
+                return exchange->form_sent > 0;
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &usec);
         return usec > 0;
 }
@@ -444,7 +444,7 @@ static CURLcode exchange_set_body_once(HttpExchange *exchange) {
         return c;
 }
 
-static CURLcode exchange_set_body(HttpExchange *exchange, bool once) {
+static CURLcode exchange_set_body(HttpExchange *exchange) {
         CURLcode c;
 
         if (!exchange->form)
@@ -453,7 +453,7 @@ static CURLcode exchange_set_body(HttpExchange *exchange, bool once) {
                              (long)secret_size(exchange->form));
         if (c != CURLE_OK)
                 return c;
-        if (once)
+        if (exchange->once)
                 return exchange_set_body_once(exchange);
         return curl_easy_setopt(exchange->easy, CURLOPT_POSTFIELDS, secret_bytes(exchange->form));
 }
@@ -489,7 +489,7 @@ static int exchange_set_options(HttpExchange *exchange, const char *user_agent,
                                 const HttpRequest *request) {
         uint64_t timeout = request->timeout_usec > 0 ? request->timeout_usec : TOTAL_TIMEOUT_USEC;
         CURL *easy = exchange->easy;
-        CURLcode c = exchange_set_body(exchange, request->once);
+        CURLcode c = exchange_set_body(exchange);
 
         if (c == CURLE_OK)
                 c = exchange_set_certificate(exchange);
