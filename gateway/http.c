@@ -489,8 +489,10 @@ static int exchange_set_options(HttpExchange *exchange, const char *user_agent,
                                 const HttpRequest *request) {
         uint64_t timeout = request->timeout_usec > 0 ? request->timeout_usec : TOTAL_TIMEOUT_USEC;
         CURL *easy = exchange->easy;
-        CURLcode c = exchange_set_body(exchange);
+        CURLcode c;
 
+        exchange->once = request->once;
+        c = exchange_set_body(exchange);
         if (c == CURLE_OK)
                 c = exchange_set_certificate(exchange);
 #define SET(option, value) \
