@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +96,7 @@ class User:
                 return
             except Exception:
                 self.soak.history.count("logins that a fault broke off")
-                time.sleep(1)
+                time.sleep(1)  # as a person would; what is broken off does not say when it would work
         self.soak.history.trouble(f"{self.name} cannot log in")
 
     def second_login(self) -> None:
@@ -124,7 +124,7 @@ class User:
         with self._lock:
             self.note("* killed")
             self.keeper.kill()
-            time.sleep(RESTART_DELAY)
+            time.sleep(RESTART_DELAY)  # as the service manager does
             self.keeper.start()
             self.note("* is back")
 
@@ -157,7 +157,7 @@ def program(pid: int) -> str:
 
 
 def fds(pid: int) -> int:
-    """When it is at rest: the least of some looks."""
+    """When it is at rest: the least of some looks, as rest is what announces nothing."""
     def look() -> int:
         time.sleep(0.1)
         return len(os.listdir(f"/proc/{pid}/fd"))
@@ -187,10 +187,9 @@ class Soak:
     def settle(self) -> None:
         """Until what was begun is over."""
         deadline = time.monotonic() + PATIENCE
-        while any(not future.done() for future in list(self._futures)):
-            if time.monotonic() > deadline:
+        while pending := [future for future in self._futures if not future.done()]:  # also what others have begun
+            if wait(pending, timeout=deadline - time.monotonic()).not_done:
                 raise TimeoutError("what was begun does not end:\n" + "\n".join(self.history.troubles))
-            time.sleep(0.1)
         self._futures = []
 
     # what may happen
@@ -198,7 +197,7 @@ class Soak:
     def kill_gateway(self) -> None:
         with self._gateway_lock:
             self.history.cut("the gateway was killed", self.gateway.kill)
-            time.sleep(RESTART_DELAY)
+            time.sleep(RESTART_DELAY)  # as the service manager does
             self.gateway.start()
 
     def restart_gateway(self) -> None:
@@ -214,7 +213,7 @@ class Soak:
         with self._provider_lock:
             begin = time.time()
             self.history.cut("the provider's connections were cut", self.idp.down)
-            time.sleep(seconds)
+            time.sleep(seconds)  # the fault's own length
             self.idp.up()
             # the back-off is no longer than all that was waited before
             self.history.provider_was_unwell(begin, time.time(), 2 * seconds + 4)
@@ -223,14 +222,14 @@ class Soak:
         with self._provider_lock:
             begin = time.time()
             self.idp.fault("token_refresh", "status", -1, status=503, headers={"retry-after": "2"})
-            time.sleep(seconds)
+            time.sleep(seconds)  # the fault's own length
             self.idp.clear_faults()
             self.history.provider_was_unwell(begin, time.time() + 2, 2 * (seconds + 2) + 4)
 
     def provider_slow(self, seconds: float, delay: float) -> None:
         with self._provider_lock:
             self.idp.fault("token_refresh", "delay", -1, delay_ms=int(delay * 1000))
-            time.sleep(seconds)
+            time.sleep(seconds)  # the fault's own length
             self.idp.clear_faults()
 
     def happen(self, kind: str) -> None:

@@ -45,7 +45,7 @@ class Caller:
 
     def __init__(self, machine: Machine) -> None:
         self._bus = c_void_p()
-        address = f"unix:path=/proc/{machine.leader}/root/run/dbus/system_bus_socket"
+        address = f"unix:path={machine.mounted('run/dbus/system_bus_socket')}"
         _checked(_lib.sd_bus_new(byref(self._bus)), "sd_bus_new")
         _checked(_lib.sd_bus_set_address(self._bus, address.encode()), "address")
         _checked(_lib.sd_bus_set_bus_client(self._bus, 1), "client")

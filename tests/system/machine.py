@@ -109,6 +109,10 @@ class Machine:
         return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--",
                 "env", "-i", f"PATH={PATH}", "HOME=/root", "TERM=xterm", "LANG=C.UTF-8", *argv]
 
+    def mounted(self, path: str) -> Path:
+        """Where the host finds what the machine itself has mounted, such as its /run."""
+        return Path("/proc", str(self.leader), "root", path)
+
     def join(self) -> None:
         """To be called in a child before it becomes `enter_command`: makes it a part of the machine's groups."""
         die_with_parent(signal.SIGKILL)
