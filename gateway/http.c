@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/parse.h"
+#include "gateway/curl-loop.h"
 #include "gateway/user-agent.h"
 #include "gateway/wiped-alloc.h"
 #include "gateway/wiped-buffer.h"
@@ -21,12 +21,9 @@
 #define UNANSWERED_MAX_MSEC 10000u /* what was sent has to be acknowledged within that */
 #define RETRY_AFTER_MAX_SEC 3600u
 #define CONNECTION_AGE_MAX_SEC 600L /* an idle connection is reused for as long as that */
-#define HOST_CONNECTIONS_MAX 16L
 
 struct HttpClient {
-        sd_event *event;
-        CURLM *multi;
-        sd_event_source *timer;
+        CurlLoop *loop;
         HttpExchange *exchanges; /* in flight */
         uint64_t connections;
         char *user_agent;
@@ -183,7 +180,7 @@ static void exchange_unlink(HttpExchange *exchange) {
                 return;
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
         client->connections += connects > 0 ? (uint64_t)connects : 0;
-        (void)curl_multi_remove_handle(client->multi, exchange->easy);
+        curl_loop_remove(client->loop, exchange->easy);
         if (exchange->previous)
                 exchange->previous->next = exchange->next;
         else
@@ -225,113 +222,14 @@ static void exchange_finish(HttpExchange *exchange, CURLcode code) {
         exchange->callback(error, error == HTTP_OK ? &response : NULL, detail, exchange->userdata);
 }
 
-static void client_collect(HttpClient *client) {
-        CURLMsg *message;
-        int left;
+static void on_transfer_done(CURL *easy, CURLcode code) {
+        char *private = NULL;
 
-        while ((message = curl_multi_info_read(client->multi, &left))) {
-                HttpExchange *exchange = NULL;
-                char *private = NULL;
-
-                if (message->msg != CURLMSG_DONE)
-                        continue;
-                (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-                exchange = (HttpExchange *)(void *)private;
-                exchange_finish(exchange, message->data.result);
-        }
-}
-
-/* ---- curl's sockets and timer on sd-event ---- */
-
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        HttpClient *client = userdata;
-        int mask = 0, running;
-
-        (void)source;
-        if (events & EPOLLIN)
-                mask |= CURL_CSELECT_IN;
-        if (events & EPOLLOUT)
-                mask |= CURL_CSELECT_OUT;
-        if (events & (EPOLLERR | EPOLLHUP))
-                mask |= CURL_CSELECT_ERR;
-        (void)curl_multi_socket_action(client->multi, fd, mask, &running);
-        client_collect(client);
-        return 0;
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *assigned) {
-        static const uint32_t masks[] = {
-                [CURL_POLL_IN] = EPOLLIN,
-                [CURL_POLL_OUT] = EPOLLOUT,
-                [CURL_POLL_INOUT] = EPOLLIN | EPOLLOUT,
-        };
-        HttpClient *client = userdata;
-        sd_event_source *source = assigned;
-
-        (void)easy;
-        if (what == CURL_POLL_REMOVE) {
-                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-                (void)sd_event_source_unref(source);
-                (void)curl_multi_assign(client->multi, fd, NULL);
-                return 0;
-        }
-        if (source)
-                return sd_event_source_set_io_events(source, masks[what]) < 0 ? -1 : 0;
-        if (sd_event_add_io(client->event, &source, fd, masks[what], on_io, client) < 0)
-                return -1;
-        (void)curl_multi_assign(client->multi, fd, source);
-        return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
-        HttpClient *client = userdata;
-        int running;
-
-        (void)source, (void)usec;
-        (void)curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        client_collect(client);
-        return 0;
-}
-
-static int on_timeout_wanted(CURLM *multi, long timeout_msec, void *userdata) {
-        HttpClient *client = userdata;
-        int r;
-
-        (void)multi;
-        if (timeout_msec < 0)
-                return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
-        r = sd_event_source_set_time_relative(client->timer,
-                                              (uint64_t)timeout_msec * USEC_PER_MSEC);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT);
-        return r < 0 ? -1 : 0;
+        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+        exchange_finish((HttpExchange *)(void *)private, code);
 }
 
 /* ---- the client ---- */
-
-static int client_set_up(HttpClient *client) {
-        int r;
-
-        r = sd_event_add_time_relative(client->event, &client->timer, CLOCK_MONOTONIC, 0,
-                                       USEC_PER_MSEC, on_timer, client);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-
-        client->multi = curl_multi_init();
-        if (!client->multi ||
-            curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
-            curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) != CURLM_OK ||
-            curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted) !=
-                    CURLM_OK ||
-            curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) != CURLM_OK ||
-            curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS_MAX) !=
-                    CURLM_OK)
-                return -ENOMEM;
-        return 0;
-}
 
 int http_client_new(sd_event *event, HttpClient **ret) {
         _cleanup_(http_client_freep) HttpClient *client = NULL;
@@ -346,11 +244,10 @@ int http_client_new(sd_event *event, HttpClient **ret) {
         client = calloc(1, sizeof(*client));
         if (!client)
                 return -ENOMEM;
-        client->event = sd_event_ref(event);
         r = user_agent_of_this_host(&client->user_agent);
         if (r < 0)
                 return r;
-        r = client_set_up(client);
+        r = curl_loop_new(event, on_transfer_done, &client->loop);
         if (r < 0)
                 return r;
 
@@ -363,10 +260,7 @@ HttpClient *http_client_free(HttpClient *client) {
                 return NULL;
         while (client->exchanges)
                 exchange_unlink(client->exchanges); /* still its owner's to free */
-        if (client->multi)
-                (void)curl_multi_cleanup(client->multi);
-        (void)sd_event_source_disable_unref(client->timer);
-        (void)sd_event_unref(client->event);
+        curl_loop_free(client->loop);
         free(client->user_agent);
         free(client);
         return NULL;
@@ -586,10 +480,9 @@ int http_exchange_start(HttpClient *client, const HttpRequest *request, HttpCall
                 return r;
         exchange->callback = callback;
         exchange->userdata = userdata;
-        /* From here on curl works from the event loop only: adding a handle just asks for a timer.
-         */
-        if (curl_multi_add_handle(client->multi, exchange->easy) != CURLM_OK)
-                return -ENOMEM;
+        r = curl_loop_add(client->loop, exchange->easy);
+        if (r < 0)
+                return r;
         exchange->client = client;
         exchange->next = client->exchanges;
         if (client->exchanges)
