@@ -89,7 +89,6 @@ static void keyring_clear(void) {
 
 /* What the gateway answers from now on. */
 
-#define ERROR(name) "org.oidckeyring.Error." name
 static const struct {
         char what;
         const char *error;
@@ -97,11 +96,11 @@ static const struct {
         uint64_t lifetime_sec;
 } behaviours[] = {
         {.what = 'g', .lifetime_sec = 300}, /* good */
-        {.what = 'u', .lifetime_sec = 300, .error = ERROR("ProviderUnreachable")},
-        {.what = 'b', .lifetime_sec = 300, .error = ERROR("ProviderBusy")},
-        {.what = 'l', .lifetime_sec = 300, .error = ERROR("LoginRequired")},
-        {.what = 'm', .lifetime_sec = 300, .error = ERROR("UserMismatch")},
-        {.what = 'c', .lifetime_sec = 300, .error = ERROR("Configuration")},
+        {.what = 'u', .lifetime_sec = 300, .error = GATEWAY_ERROR("ProviderUnreachable")},
+        {.what = 'b', .lifetime_sec = 300, .error = GATEWAY_ERROR("ProviderBusy")},
+        {.what = 'l', .lifetime_sec = 300, .error = GATEWAY_ERROR("LoginRequired")},
+        {.what = 'm', .lifetime_sec = 300, .error = GATEWAY_ERROR("UserMismatch")},
+        {.what = 'c', .lifetime_sec = 300, .error = GATEWAY_ERROR("Configuration")},
         {.what = 'x', .lifetime_sec = 300, .error = "org.example.Unheard"},
         {.what = 'a', .lifetime_sec = 300, .absent = true},
         {.what = 'n', .lifetime_sec = 300, .no_grant = true},

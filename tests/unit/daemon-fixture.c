@@ -167,7 +167,7 @@ void fixture_begin(Fixture *f) {
         (void)snprintf(f->path, sizeof(f->path), "%s", path);
         assert(sd_event_new(&f->event) == 0);
         f->gateway.event = f->event;
-        f->gateway.lifetime_usec = 300 * USEC_PER_SEC;
+        f->gateway.lifetime_usec = LIFE;
         assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
         f->server = bus_on(fds[0], true, f->event);
         f->client = bus_on(fds[1], false, f->event);
@@ -256,6 +256,15 @@ sd_bus_message *fixture_call(Fixture *f, const char *member, const char *types, 
         return reply;
 }
 
+void fixture_add(Fixture *f, uint64_t lifetime_usec, uint64_t age_usec) {
+        _cleanup_close_ int fd = fixture_grant(f, "access-0", "refresh-0", lifetime_usec, age_usec);
+        REPLY *reply = fixture_call(f, "AddGrant", "h", fd);
+        const char *path;
+
+        assert(is_error(reply, NULL));
+        assert(sd_bus_message_read(reply, "o", &path) > 0 && streq(path, f->path));
+}
+
 static sd_bus_message *call_object_manager(Fixture *f, const char *types, ...) {
         sd_bus_message *reply;
         va_list args;
@@ -342,6 +351,16 @@ bool fixture_key_is(const Fixture *f, const char *token) {
         if (!token || !streq(secret_bytes(read), token))
                 fprintf(stderr, "the key holds \"%s\"\n", secret_bytes(read));
         return token && streq(secret_bytes(read), token);
+}
+
+void fixture_token_is(const Fixture *f, sd_bus_message *reply, uint64_t lifetime_usec) {
+        uint64_t expires, now = clock_realtime_usec();
+        int32_t serial, found;
+
+        assert(is_error(reply, NULL));
+        assert(sd_bus_message_read(reply, "it", &serial, &expires) > 0);
+        assert(token_key_find(f->account, &found) == 0 && found == serial);
+        assert(expires <= now + lifetime_usec && expires > now + lifetime_usec - 5 * USEC_PER_SEC);
 }
 
 bool is_error(sd_bus_message *reply, const char *name) {

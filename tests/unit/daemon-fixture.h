@@ -11,6 +11,9 @@
 
 #include "daemon/manager.h"
 
+#define GATEWAY_ERROR(name) "org.oidckeyring.Error." name
+#define LIFE (300 * USEC_PER_SEC) /* of a token */
+
 typedef struct FakeGateway {
         sd_event *event;
         sd_bus *buses[64];
@@ -43,6 +46,11 @@ bool fixture_has_keyring(void);
 
 void fixture_begin(Fixture *f);
 void fixture_end(Fixture *f);
+static inline void fixture_endp(Fixture *f) {
+        fixture_end(f);
+}
+#define FIXTURE _cleanup_(fixture_endp) Fixture
+#define REPLY _cleanup_(sd_bus_message_unrefp) sd_bus_message
 
 /* A sealed grant that was given out @age_usec ago. @refresh_token NULL: none. */
 int fixture_grant(const Fixture *f, const char *access_token, const char *refresh_token,
@@ -50,6 +58,8 @@ int fixture_grant(const Fixture *f, const char *access_token, const char *refres
 
 /* A call of the manager and its answer, which may be an error. */
 sd_bus_message *fixture_call(Fixture *f, const char *member, const char *types, ...);
+/* AddGrant of access-0 and refresh-0, given out @age_usec ago, which must succeed. */
+void fixture_add(Fixture *f, uint64_t lifetime_usec, uint64_t age_usec);
 /* GetManagedObjects. */
 sd_bus_message *fixture_call_objects(Fixture *f);
 /* fixture_call() without waiting; *ret is set when the answer is there. */
@@ -63,6 +73,8 @@ char *fixture_property(Fixture *f, const char *property);
 bool fixture_property_is(Fixture *f, const char *property, const char *value);
 /* Whether the key holds this token; NULL: whether there is no key. */
 bool fixture_key_is(const Fixture *f, const char *token);
+/* Asserts that GetToken was answered with the key, and with the end of a token just given out. */
+void fixture_token_is(const Fixture *f, sd_bus_message *reply, uint64_t lifetime_usec);
 
 /* Answers the Refresh that is held. */
 void fixture_release(Fixture *f);

@@ -11,15 +11,13 @@
  * that sleeps, lives of a second and of a day. Keys end by the kernel's clock, so they stay here.
  */
 
-#define ERROR(name) "org.oidckeyring.Error." name
 #define STEP (100 * USEC_PER_MSEC)
 
-static inline void fixture_endp(Fixture *f) {
+static inline void stepped_fixture_endp(Fixture *f) {
         fixture_end(f);
         step_clock_reset();
 }
-#define FIXTURE _cleanup_(fixture_endp) Fixture
-#define REPLY _cleanup_(sd_bus_message_unrefp) sd_bus_message
+#define STEPPED_FIXTURE _cleanup_(stepped_fixture_endp) Fixture
 
 static void settle(Fixture *f) {
         while (sd_event_run(f->event, 0) > 0)
@@ -38,21 +36,17 @@ static void awake(Fixture *f, uint64_t usec) {
 }
 
 static void begin(Fixture *f, uint64_t lifetime_usec) {
-        _cleanup_close_ int fd = -1;
-
         fixture_begin(f);
         f->gateway.lifetime_usec = lifetime_usec;
-        fd = fixture_grant(f, "access-0", "refresh-0", lifetime_usec, 0);
-        REPLY *reply = fixture_call(f, "AddGrant", "h", fd);
-        assert(!sd_bus_message_is_method_error(reply, NULL));
+        fixture_add(f, lifetime_usec, 0);
 }
 
 /* One renewal, however long it slept and however many ask when it wakes. */
 static void test_resume(void) {
         static const uint64_t nights[] = {400, 8 * 3600, 30 * 86400}; /* all longer than the life */
-        FIXTURE f;
+        STEPPED_FIXTURE f;
 
-        begin(&f, 300 * USEC_PER_SEC);
+        begin(&f, LIFE);
         awake(&f, 100 * USEC_PER_SEC);
         assert(f.gateway.n_refreshes <= 1); /* the first is scattered over the life */
         for (size_t i = 0; i < ELEMENTSOF(nights); i++) {
@@ -77,10 +71,10 @@ static void test_resume(void) {
 /* The network is not there yet: some attempts with growing distances, and then one that succeeds.
  */
 static void test_resume_offline(void) {
-        FIXTURE f;
+        STEPPED_FIXTURE f;
 
-        begin(&f, 300 * USEC_PER_SEC);
-        f.gateway.error = ERROR("ProviderUnreachable");
+        begin(&f, LIFE);
+        f.gateway.error = GATEWAY_ERROR("ProviderUnreachable");
         asleep(&f, 8 * 3600 * USEC_PER_SEC);
         awake(&f, 60 * USEC_PER_SEC);
         assert(fixture_property_is(&f, "State", "offline"));
@@ -112,7 +106,7 @@ static void test_lives(void) {
                 uint64_t span = cases[i / 2].span_sec * USEC_PER_SEC, step = span / 600;
                 bool greedy = i % 2 == 1, waiting = false;
                 sd_bus_message *reply = NULL;
-                FIXTURE f;
+                STEPPED_FIXTURE f;
 
                 begin(&f, lifetime);
                 for (uint64_t t = 0; t < span; t += step) {

@@ -16,8 +16,6 @@
 #include "tests/unit/daemon-fixture.h"
 #include "tests/unit/fail-nth.h"
 
-#define LIFE (300 * USEC_PER_SEC)
-
 /* libkeyutils makes its system calls by itself. */
 #define WRAP(type, name, parameters, arguments)          \
         type __real_##name parameters;                   \

@@ -9,15 +9,7 @@
 #include "common/names.h"
 #include "tests/unit/daemon-fixture.h"
 
-#define ERROR(name) "org.oidckeyring.Error." name
-#define LIFE (300 * USEC_PER_SEC)
 #define SETTLE (50 * USEC_PER_MSEC)
-
-static inline void fixture_endp(Fixture *f) {
-        fixture_end(f);
-}
-#define FIXTURE _cleanup_(fixture_endp) Fixture
-#define REPLY _cleanup_(sd_bus_message_unrefp) sd_bus_message
 
 /* A desktop on the other end of the connection. */
 typedef struct Desktop {
@@ -89,7 +81,7 @@ static void test_shown(void) {
 
         begin(&f, &desktop);
         add(&f, "access-0", "refresh-0", 200 * USEC_PER_SEC);
-        f.gateway.error = ERROR("LoginRequired");
+        f.gateway.error = GATEWAY_ERROR("LoginRequired");
         for (unsigned i = 0; i < 3; i++)
                 refresh_says(&f, "LoginRequired");
         (void)snprintf(way_back, sizeof(way_back), "oidc-keyring login %s", f.account);
@@ -103,7 +95,7 @@ static void test_shown(void) {
         refresh_says(&f, NULL);
         assert(desktop.n_shown == 1 && desktop.n_closed == 1);
 
-        f.gateway.error = ERROR("LoginRequired");
+        f.gateway.error = GATEWAY_ERROR("LoginRequired");
         refresh_says(&f, "LoginRequired");
         assert(desktop.n_shown == 2);
         REPLY *logout = fixture_call(&f, "Logout", "s", "");
@@ -119,7 +111,7 @@ static void test_late_answer(void) {
         begin(&f, &desktop);
         desktop.hold = true;
         add(&f, "access-0", "refresh-0", 200 * USEC_PER_SEC);
-        f.gateway.error = ERROR("LoginRequired");
+        f.gateway.error = GATEWAY_ERROR("LoginRequired");
         refresh_says(&f, "LoginRequired");
         add(&f, "access-x", "refresh-x", 200 * USEC_PER_SEC);
         fixture_run(&f, SETTLE);
@@ -137,7 +129,7 @@ static void test_not_shown(void) {
 
         begin(&f, &desktop);
         add(&f, "access-0", "refresh-0", 200 * USEC_PER_SEC);
-        f.gateway.error = ERROR("ProviderUnreachable");
+        f.gateway.error = GATEWAY_ERROR("ProviderUnreachable");
         refresh_says(&f, "ProviderUnreachable");
         assert(desktop.n_shown == 0);
 }
@@ -160,7 +152,7 @@ static void test_another_identity(void) {
 
         begin(&f, &desktop);
         add(&f, "access-0", "refresh-0", 200 * USEC_PER_SEC);
-        f.gateway.error = ERROR("UserMismatch");
+        f.gateway.error = GATEWAY_ERROR("UserMismatch");
         refresh_says(&f, "LoginRequired");
         trouble = fixture_property(&f, "LastError");
         assert(strstr(trouble, "another identity") && strstr(trouble, "oidc-keyring login"));
