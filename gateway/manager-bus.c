@@ -3,6 +3,7 @@
 /* The D-Bus face of the manager: arguments in, answers out, nothing decided. */
 
 #include <errno.h>
+#include <stdarg.h>
 
 #include "common/log.h"
 #include "common/names.h"
@@ -61,6 +62,41 @@ static int caller_of(sd_bus_message *message, Manager *manager, uid_t *ret) {
         if (r < 0)
                 return r;
         return sd_bus_creds_get_euid(creds, ret);
+}
+
+/* Every method begins with it: its arguments, as sd_bus_message_read() has them, and who calls. */
+static int read_call(sd_bus_message *message, Manager *manager, uid_t *ret_caller,
+                     const char *types, ...) {
+        va_list arguments;
+        int r;
+
+        va_start(arguments, types);
+        r = sd_bus_message_readv(message, types, arguments);
+        va_end(arguments);
+        if (r < 0)
+                return r;
+        return caller_of(message, manager, ret_caller);
+}
+
+/* An answer that is one array: open, to be appended to and sent. */
+static int array_open(sd_bus_message *call, const char *types, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', types);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(reply);
+        return 0;
+}
+
+static int array_send(sd_bus_message *reply) {
+        int r = sd_bus_message_close_container(reply);
+
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 /* BeginLogin */
@@ -136,8 +172,8 @@ static int method_begin_login(sd_bus_message *message, void *userdata, sd_bus_er
         uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "ssssss", &arguments.provider, &arguments.user,
-                                &arguments.service, &arguments.rhost, &tty, &qr);
+        r = read_call(message, manager, &caller, "ssssss", &arguments.provider, &arguments.user,
+                      &arguments.service, &arguments.rhost, &tty, &qr);
         if (r < 0)
                 return r;
         r = pending_call_new(message, manager, &call);
@@ -146,9 +182,6 @@ static int method_begin_login(sd_bus_message *message, void *userdata, sd_bus_er
         if (qr_style_from_string(qr, &call->qr) < 0)
                 return sd_bus_error_set_const(error, SD_BUS_ERROR_INVALID_ARGS,
                                               "qr is none, utf8 or ascii");
-        r = caller_of(message, manager, &caller);
-        if (r < 0)
-                return r;
         r = manager_admit_login(manager, caller, &arguments, &login);
         if (r != 0)
                 return bus_error_set(error, r, message_for(manager, r));
@@ -173,23 +206,28 @@ static void on_awaited(Login *login, int result, void *userdata) {
                 pending_call_fail(call, result);
 }
 
-static int method_await_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        Manager *manager = userdata;
-        PendingCall *call;
-        Login *login;
+/* The login whose id is the one argument. */
+static int read_login(sd_bus_message *message, Manager *manager, sd_bus_error *error, Login **ret) {
         const char *id;
         uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "s", &id);
+        r = read_call(message, manager, &caller, "s", &id);
         if (r < 0)
                 return r;
-        r = caller_of(message, manager, &caller);
+        r = manager_find_login(manager, caller, id, ret);
+        return r == 0 ? 0 : bus_error_set(error, r, NULL);
+}
+
+static int method_await_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Manager *manager = userdata;
+        PendingCall *call;
+        Login *login;
+        int r;
+
+        r = read_login(message, manager, error, &login);
         if (r < 0)
                 return r;
-        r = manager_find_login(manager, caller, id, &login);
-        if (r != 0)
-                return bus_error_set(error, r, NULL);
         r = pending_call_new(message, manager, &call);
         if (r < 0)
                 return r;
@@ -200,19 +238,11 @@ static int method_await_login(sd_bus_message *message, void *userdata, sd_bus_er
 static int method_cancel_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Manager *manager = userdata;
         Login *login;
-        const char *id;
-        uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "s", &id);
+        r = read_login(message, manager, error, &login);
         if (r < 0)
                 return r;
-        r = caller_of(message, manager, &caller);
-        if (r < 0)
-                return r;
-        r = manager_find_login(manager, caller, id, &login);
-        if (r != 0)
-                return bus_error_set(error, r, NULL);
         login_cancel(login);
         return sd_bus_reply_method_return(message, NULL);
 }
@@ -234,10 +264,7 @@ static int method_claim_grant(sd_bus_message *message, void *userdata, sd_bus_er
         uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "ss", &id, &user);
-        if (r < 0)
-                return r;
-        r = caller_of(message, manager, &caller);
+        r = read_call(message, manager, &caller, "ss", &id, &user);
         if (r < 0)
                 return r;
         r = manager_claim_grant(manager, caller, id, user, &grant);
@@ -255,10 +282,7 @@ static int method_check_account(sd_bus_message *message, void *userdata, sd_bus_
         uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "ss", &provider, &user);
-        if (r < 0)
-                return r;
-        r = caller_of(message, manager, &caller);
+        r = read_call(message, manager, &caller, "ss", &provider, &user);
         if (r < 0)
                 return r;
         r = manager_check_account(manager, caller, provider, user, &verdict);
@@ -276,10 +300,7 @@ static int read_grant_call(sd_bus_message *message, Manager *manager, uid_t *ret
                            int *ret_fd, PendingCall **ret) {
         int r;
 
-        r = sd_bus_message_read(message, "h", ret_fd);
-        if (r < 0)
-                return r;
-        r = caller_of(message, manager, ret_caller);
+        r = read_call(message, manager, ret_caller, "h", ret_fd);
         if (r < 0)
                 return r;
         return pending_call_new(message, manager, ret);
@@ -338,10 +359,7 @@ static int reply_findings(sd_bus_message *message, const CheckFinding *findings,
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        r = array_open(message, "(sss)", &reply);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n_findings; i++) {
@@ -351,10 +369,7 @@ static int reply_findings(sd_bus_message *message, const CheckFinding *findings,
                 if (r < 0)
                         return r;
         }
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_send(NULL, reply, NULL);
+        return array_send(reply);
 }
 
 static void on_checked(Check *check, const CheckFinding *findings, size_t n_findings,
@@ -374,10 +389,7 @@ static int method_check(sd_bus_message *message, void *userdata, sd_bus_error *e
         uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "s", &provider);
-        if (r < 0)
-                return r;
-        r = caller_of(message, manager, &caller);
+        r = read_call(message, manager, &caller, "s", &provider);
         if (r < 0)
                 return r;
         r = pending_call_new(message, manager, &call);
@@ -404,26 +416,17 @@ static int method_list_bindings(sd_bus_message *message, void *userdata, sd_bus_
         uid_t caller;
         int r;
 
-        r = sd_bus_message_read(message, "ss", &after_provider, &after_user);
+        r = read_call(message, manager, &caller, "ss", &after_provider, &after_user);
         if (r < 0)
                 return r;
-        r = caller_of(message, manager, &caller);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(reply, 'a', "(sssst)");
+        r = array_open(message, "(sssst)", &reply);
         if (r < 0)
                 return r;
         r = manager_list_bindings(manager, caller, after_provider, after_user, append_binding,
                                   reply);
         if (r != 0)
                 return bus_error_set(error, r, NULL);
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_send(NULL, reply, NULL);
+        return array_send(reply);
 }
 
 typedef struct Clearing {
@@ -448,16 +451,10 @@ static int method_clear_binding(sd_bus_message *message, void *userdata, sd_bus_
         Clearing clearing = {0};
         int r;
 
-        r = sd_bus_message_read(message, "ss", &provider, &user);
+        r = read_call(message, manager, &clearing.caller, "ss", &provider, &user);
         if (r < 0)
                 return r;
-        r = caller_of(message, manager, &clearing.caller);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(reply, 'a', "s");
+        r = array_open(message, "s", &reply);
         if (r < 0)
                 return r;
         clearing.reply = reply;
@@ -465,10 +462,7 @@ static int method_clear_binding(sd_bus_message *message, void *userdata, sd_bus_
                                   &clearing);
         if (r != 0)
                 return bus_error_set(error, r, NULL);
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_send(NULL, reply, NULL);
+        return array_send(reply);
 }
 
 /* Everybody may call: who may have what is decided on the caller's credentials, method by method.
