@@ -180,25 +180,12 @@ static void print_people(const Table *table) {
 }
 
 static ExitCode run_bindings(const Command *command, int argc, char *argv[]) {
-        static const struct option options[] = {
-                COMMAND_HELP_OPTION,
-                {"json", no_argument, NULL, 'j'},
-                {NULL, 0, NULL, 0},
-        };
         _cleanup_(table_done) Table table = {0};
-        bool json = false;
         ExitCode code;
-        int option;
+        bool json;
 
-        while ((option = getopt_long(argc, argv, "hj", options, NULL)) >= 0) {
-                if (option != 'j')
-                        return command_option(command, option);
-                json = true;
-        }
-        if (optind < argc) {
-                complain("bindings takes no arguments: %s", argv[optind]);
-                return EXIT_CODE_USAGE;
-        }
+        if (!command_without_arguments(command, argc, argv, &json, &code))
+                return code;
         code = table_fetch(&table);
         if (code != EXIT_CODE_OK)
                 return code;

@@ -19,20 +19,13 @@ const Command command_check = {
 };
 
 static ExitCode run_check(const Command *command, int argc, char *argv[]) {
-        static const struct option options[] = {COMMAND_HELP_OPTION, {NULL, 0, NULL, 0}};
         _cleanup_(config_freep) Config *config = NULL;
         bool root = geteuid() == 0;
         Findings findings = {0};
-        int option;
+        ExitCode code;
 
-        option = getopt_long(argc, argv, "h", options, NULL);
-        if (option >= 0)
-                return command_option(command, option);
-        if (optind < argc) {
-                complain("check takes no arguments: %s", argv[optind]);
-                return EXIT_CODE_USAGE;
-        }
-
+        if (!command_without_arguments(command, argc, argv, NULL, &code))
+                return code;
         check_configuration(&findings, "", &config);
         if (root && config)
                 check_credentials(&findings, "", config);

@@ -36,6 +36,34 @@ ExitCode command_option(const Command *command, int option) {
         return command_written();
 }
 
+bool command_without_arguments(const Command *command, int argc, char *argv[], bool *ret_json,
+                               ExitCode *ret_code) {
+        static const struct option options[] = {
+                {"json", no_argument, NULL, 'j'},
+                COMMAND_HELP_OPTION,
+                {NULL, 0, NULL, 0},
+        };
+        bool json = false;
+        int option;
+
+        while ((option = getopt_long(argc, argv, ret_json ? "hj" : "h", options + !ret_json,
+                                     NULL)) >= 0) {
+                if (option != 'j') {
+                        *ret_code = command_option(command, option);
+                        return false;
+                }
+                json = true;
+        }
+        if (optind < argc) {
+                complain("%s takes no arguments: %s", command->name, argv[optind]);
+                *ret_code = EXIT_CODE_USAGE;
+                return false;
+        }
+        if (ret_json)
+                *ret_json = json;
+        return true;
+}
+
 const char *command_account(int argc, char *argv[]) {
         if (argc - optind > 1) {
                 complain("one account at most: %s", argv[optind + 1]);

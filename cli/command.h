@@ -5,6 +5,7 @@
  */
 
 #include <getopt.h>
+#include <stdbool.h>
 
 /* What scripts may rely on; oidc-keyring(1) lists them. */
 typedef enum ExitCode {
@@ -43,6 +44,11 @@ extern const Command command_unbind;
 /* For the options that are the same everywhere: 'h' prints the help and anything else is wrong
  * usage, of which getopt has told already. */
 ExitCode command_option(const Command *command, int option);
+
+/* All the options of a command that takes no arguments: --help, and --json where @ret_json is not
+ * NULL. False: the command is over, with @ret_code. */
+bool command_without_arguments(const Command *command, int argc, char *argv[], bool *ret_json,
+                               ExitCode *ret_code);
 
 /* The one ACCOUNT that may stand after the options, "" if none does. NULL: too many, which has been
  * told, or no name of an account. */

@@ -103,26 +103,13 @@ static void print_people(const AccountViews *views) {
 }
 
 static ExitCode run_status(const Command *command, int argc, char *argv[]) {
-        static const struct option options[] = {
-                COMMAND_HELP_OPTION,
-                {"json", no_argument, NULL, 'j'},
-                {NULL, 0, NULL, 0},
-        };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_(account_views_done) AccountViews views = {0};
-        bool json = false;
         ExitCode code;
-        int option;
+        bool json;
 
-        while ((option = getopt_long(argc, argv, "hj", options, NULL)) >= 0) {
-                if (option != 'j')
-                        return command_option(command, option);
-                json = true;
-        }
-        if (optind < argc) {
-                complain("status takes no arguments: %s", argv[optind]);
-                return EXIT_CODE_USAGE;
-        }
+        if (!command_without_arguments(command, argc, argv, &json, &code))
+                return code;
         code = user_bus_objects(&reply);
         if (code != EXIT_CODE_OK)
                 return code;
