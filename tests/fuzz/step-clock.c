@@ -3,23 +3,11 @@
 #include "tests/fuzz/step-clock.h"
 
 #include <assert.h>
-#include <systemd/sd-event.h>
-#include <time.h>
+
+#include "tests/unit/wrapped-clock.h"
 
 #define TIMERS_MAX 1024u
 #define NEVER (UINT64_MAX - 1)
-
-/* The names that the linker gives to what it wraps. */
-uint64_t __wrap_clock_boottime_usec(void);
-int __real_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
-                             uint64_t accuracy, sd_event_time_handler_t handler, void *userdata);
-int __wrap_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
-                             uint64_t accuracy, sd_event_time_handler_t handler, void *userdata);
-int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t handler, void *userdata);
-int __real_sd_event_source_set_time(sd_event_source *source, uint64_t usec);
-int __wrap_sd_event_source_set_time(sd_event_source *source, uint64_t usec);
 
 static struct {
         sd_event_source *source; /* kept, so that its address is nobody else's */

@@ -3,22 +3,8 @@
 #include "tests/unit/fast-clock.h"
 
 #include <assert.h>
-#include <stdint.h>
-#include <systemd/sd-event.h>
-#include <time.h>
 
-/* The names that the linker gives to what it wraps. */
-uint64_t __real_clock_boottime_usec(void);
-uint64_t __wrap_clock_boottime_usec(void);
-int __real_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
-                             uint64_t accuracy, sd_event_time_handler_t handler, void *userdata);
-int __wrap_sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
-                             uint64_t accuracy, sd_event_time_handler_t handler, void *userdata);
-int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
-                                      uint64_t usec, uint64_t accuracy,
-                                      sd_event_time_handler_t handler, void *userdata);
-int __real_sd_event_source_set_time(sd_event_source *source, uint64_t usec);
-int __wrap_sd_event_source_set_time(sd_event_source *source, uint64_t usec);
+#include "tests/unit/wrapped-clock.h"
 
 static uint64_t origin(void) {
         static uint64_t usec;
