@@ -10,8 +10,8 @@
 #include "common/token-key.h"
 #include "daemon/schedule.h"
 #include "tests/fuzz/bus-script.h"
-#include "tests/fuzz/step-clock.h"
 #include "tests/unit/daemon-fixture.h"
+#include "tests/unit/step-clock.h"
 
 /* Calls of the daemon's interface, see bus-script.h, and some lines more:
  *   +SECONDS    they pass

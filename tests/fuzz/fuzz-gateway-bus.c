@@ -11,8 +11,8 @@
 #include "common/names.h"
 #include "gateway/manager.h"
 #include "tests/fuzz/bus-script.h"
-#include "tests/fuzz/step-clock.h"
 #include "tests/unit/fake-provider.h"
+#include "tests/unit/step-clock.h"
 
 /* Calls of the gateway's interface, see bus-script.h, and some lines more:
  *   @UID                     who calls from then on; at first root

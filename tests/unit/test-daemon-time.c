@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "tests/fuzz/step-clock.h"
 #include "tests/unit/daemon-fixture.h"
+#include "tests/unit/step-clock.h"
 
 /* What the daemon asks of its gateway in hours and days, in a time of the test's own: a machine
  * that sleeps, lives of a second and of a day. Keys end by the kernel's clock, so they stay here.

@@ -15,9 +15,9 @@
 #include "common/clock.h"
 #include "gateway/login.h"
 #include "gateway/refreshes.h"
-#include "tests/fuzz/step-clock.h"
 #include "tests/unit/fail-nth.h"
 #include "tests/unit/fake-provider.h"
+#include "tests/unit/step-clock.h"
 
 #define USER "alice"
 #define PATIENCE 60 /* steps of a second: longer than any interval or retry here */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
-#include "tests/fuzz/step-clock.h"
+#include "tests/unit/step-clock.h"
 
 #include <assert.h>
 
