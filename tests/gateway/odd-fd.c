@@ -17,7 +17,7 @@
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 #define ROOM (2 * GRANT_SIZE_MAX)
 
-/* Not memfds. */
+/* No grants at all. */
 
 static int odd_pipe(void) {
         int fds[2];
@@ -59,15 +59,24 @@ static int odd_epoll(void) {
         return epoll_create1(EPOLL_CLOEXEC);
 }
 
+/* A size that nobody could map or read; it takes no memory. */
+static int odd_huge(void) {
+        int fd = memfd_create("oidc-keyring-grant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        assert(fd >= 0 && ftruncate(fd, (off_t)1 << 40) == 0);
+        assert(fcntl(fd, F_ADD_SEALS, SEALS) == 0);
+        return fd;
+}
+
 static const struct {
         const char *kind;
         int (*make)(void);
 } others[] = {
         {"pipe", odd_pipe}, {"socket", odd_socket},       {"zero", odd_zero},   {"file", odd_file},
-        {"path", odd_path}, {"directory", odd_directory}, {"epoll", odd_epoll},
+        {"path", odd_path}, {"directory", odd_directory}, {"epoll", odd_epoll}, {"huge", odd_huge},
 };
 
-/* Memfds. */
+/* Not quite a grant. */
 
 static int memfd_of(const char *bytes, size_t size, int seals) {
         int fd = memfd_create("oidc-keyring-grant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -77,8 +86,8 @@ static int memfd_of(const char *bytes, size_t size, int seals) {
         return fd;
 }
 
-/* The whole grant, with this line put in the place of the one that begins with its name. */
-static size_t with_line(char *bytes, const char *name, const char *line) {
+/* Puts @line in the place of the one that begins with @name; the new size. */
+static size_t replace_line(char *bytes, const char *name, const char *line) {
         char *begin = strstr(bytes, name), *end = begin ? strchr(begin, '\n') : NULL;
         char *rest = end ? strdup(end + 1) : NULL;
 
@@ -88,12 +97,7 @@ static size_t with_line(char *bytes, const char *name, const char *line) {
         return strlen(bytes);
 }
 
-/* Changes of the content; the new size. */
-static size_t odd_same(char *bytes, size_t size) {
-        (void)bytes;
-        return size;
-}
-
+/* Changes of the content that are more than another line; the new size. */
 static size_t odd_empty(char *bytes, size_t size) {
         (void)bytes;
         (void)size;
@@ -122,16 +126,6 @@ static size_t odd_oversized(char *bytes, size_t size) {
         return GRANT_SIZE_MAX + 1;
 }
 
-static size_t odd_twice(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "scope=", "scope=x\nscope=x\n");
-}
-
-static size_t odd_control(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "access_token=", "access_token=a\tb\n");
-}
-
 static size_t odd_nul(char *bytes, size_t size) {
         char *at = strstr(bytes, "access_token=");
 
@@ -140,69 +134,45 @@ static size_t odd_nul(char *bytes, size_t size) {
         return size;
 }
 
-static size_t odd_number(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "refresh_at=", "refresh_at=100\n");
-}
-
-static size_t odd_no_token(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "access_token=", "");
-}
-
-static size_t odd_account(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "account=", "account=../../corp\n");
-}
-
-static size_t odd_elsewhere(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "account=", "account=elsewhere\n");
-}
-
-static size_t odd_issuer(char *bytes, size_t size) {
-        (void)size;
-        return with_line(bytes, "issuer=", "issuer=https://evil.example\n");
-}
-
+/* A good grant, in which one thing is odd. */
 static const struct {
         const char *kind;
-        int seals;
+        int missing_seals;
         size_t (*change)(char *bytes, size_t size);
+        const char *name, *line; /* the line that begins with @name is @line */
 } memfds[] = {
-        {"unsealed", 0, odd_same},
-        {"without-write", SEALS & ~F_SEAL_WRITE, odd_same},
-        {"without-grow", SEALS & ~F_SEAL_GROW, odd_same},
-        {"without-shrink", SEALS & ~F_SEAL_SHRINK, odd_same},
-        {"without-seal", SEALS & ~F_SEAL_SEAL, odd_same},
-        {"empty", SEALS, odd_empty},
-        {"garbage", SEALS, odd_garbage},
-        {"truncated", SEALS, odd_truncated},
-        {"halved", SEALS, odd_halved},
-        {"oversized", SEALS, odd_oversized},
-        {"twice", SEALS, odd_twice},
-        {"control", SEALS, odd_control},
-        {"nul", SEALS, odd_nul},
-        {"number", SEALS, odd_number},
-        {"no-token", SEALS, odd_no_token},
-        {"account", SEALS, odd_account},
-        {"elsewhere", SEALS, odd_elsewhere},
-        {"issuer", SEALS, odd_issuer},
+        {"unsealed", .missing_seals = SEALS},
+        {"without-write", .missing_seals = F_SEAL_WRITE},
+        {"without-grow", .missing_seals = F_SEAL_GROW},
+        {"without-shrink", .missing_seals = F_SEAL_SHRINK},
+        {"without-seal", .missing_seals = F_SEAL_SEAL},
+        {"empty", .change = odd_empty},
+        {"garbage", .change = odd_garbage},
+        {"truncated", .change = odd_truncated},
+        {"halved", .change = odd_halved},
+        {"oversized", .change = odd_oversized},
+        {"nul", .change = odd_nul},
+        {"twice", .name = "scope=", .line = "scope=x\nscope=x\n"},
+        {"control", .name = "access_token=", .line = "access_token=a\tb\n"},
+        {"number", .name = "refresh_at=", .line = "refresh_at=100\n"},
+        {"no-token", .name = "access_token=", .line = ""},
+        {"account", .name = "account=", .line = "account=../../corp\n"},
+        {"elsewhere", .name = "account=", .line = "account=elsewhere\n"},
+        {"issuer", .name = "issuer=", .line = "issuer=https://evil.example\n"},
 };
 
-/* A size that nobody could map or read; it takes no memory. */
-static int odd_huge(void) {
-        int fd = memfd_create("oidc-keyring-grant", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-        assert(fd >= 0 && ftruncate(fd, (off_t)1 << 40) == 0);
-        assert(fcntl(fd, F_ADD_SEALS, SEALS) == 0);
-        return fd;
+static int odd_memfd(size_t i, char *bytes, size_t size) {
+        if (memfds[i].change)
+                size = memfds[i].change(bytes, size);
+        if (memfds[i].name)
+                size = replace_line(bytes, memfds[i].name, memfds[i].line);
+        return memfd_of(bytes, size, SEALS & ~memfds[i].missing_seals);
 }
 
 int odd_fd_new(const char *kind, int grant_fd) {
         char *bytes = calloc(1, ROOM + 1);
         ssize_t size = grant_fd < 0 ? 0 : pread(grant_fd, bytes, GRANT_SIZE_MAX, 0);
-        int fd = streq(kind, "huge") ? odd_huge() : -1;
+        int fd = -1;
 
         assert(bytes && size >= 0);
         for (size_t i = 0; i < ELEMENTSOF(others); i++)
@@ -210,8 +180,7 @@ int odd_fd_new(const char *kind, int grant_fd) {
                         fd = others[i].make();
         for (size_t i = 0; i < ELEMENTSOF(memfds); i++)
                 if (streq(kind, memfds[i].kind))
-                        fd = memfd_of(bytes, memfds[i].change(bytes, (size_t)size),
-                                      memfds[i].seals);
+                        fd = odd_memfd(i, bytes, (size_t)size);
         free(bytes);
         assert(fd >= 0); /* else there is no such kind */
         return fd;
