@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -189,6 +190,36 @@ void host_check(const HostState *before) {
 #else
         (void)usage;
 #endif
+}
+
+static size_t count_mappings(void) {
+        FILE *maps = fopen("/proc/self/maps", "re");
+        size_t n = 0;
+
+        assert(maps);
+        for (int c; (c = fgetc(maps)) != EOF;)
+                n += c == '\n';
+        (void)fclose(maps);
+        return n;
+}
+
+HostMemory host_memory(void) {
+        HostMemory now = {.n_mappings = count_mappings()};
+
+#ifndef __SANITIZE_ADDRESS__
+        now.heap = mallinfo2().uordblks + mallinfo2().hblkhd;
+#endif
+        return now;
+}
+
+void host_memory_check(const HostMemory *before) {
+        HostMemory now = host_memory();
+
+        if (now.n_mappings != before->n_mappings || now.heap != before->heap)
+                printf("mappings %zu, then %zu; heap %zu, then %zu\n", before->n_mappings,
+                       now.n_mappings, before->heap, now.heap);
+        assert(now.n_mappings == before->n_mappings);
+        assert(now.heap == before->heap);
 }
 
 void host_without_allocator_cache(char **argv) {

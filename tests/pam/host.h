@@ -52,3 +52,13 @@ HostState host_state(void);
 
 /* That nothing has changed, and that the process has not grown out of bounds. */
 void host_check(const HostState *before);
+
+/* What the process has of memory. With a sanitizer the heap is its own, and not counted. */
+typedef struct HostMemory {
+        size_t n_mappings, heap;
+} HostMemory;
+
+HostMemory host_memory(void);
+
+/* That it has as much as before. */
+void host_memory_check(const HostMemory *before);

@@ -9,7 +9,6 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -93,25 +92,6 @@ static void *module_open(void) {
         return module;
 }
 
-static size_t count_mappings(void) {
-        FILE *maps = fopen("/proc/self/maps", "re");
-        size_t n = 0;
-
-        assert(maps);
-        for (int c; (c = fgetc(maps)) != EOF;)
-                n += c == '\n';
-        (void)fclose(maps);
-        return n;
-}
-
-static size_t heap_in_use(void) {
-#ifndef __SANITIZE_ADDRESS__
-        return mallinfo2().uordblks + mallinfo2().hblkhd;
-#else
-        return 0;
-#endif
-}
-
 /* A service whose every phase is the module and nothing else. */
 static void write_service(const char *folder) {
         static const char *const phases[] = {"auth", "account", "session", "password"};
@@ -142,7 +122,7 @@ static void transact(const char *folder, const struct pam_conv *conv) {
 
 static void check_rounds(void) {
         char folder[] = "/tmp/oidc-pam.XXXXXX", file[PATH_MAX];
-        size_t mappings = 0, heap = 0;
+        HostMemory memory = {0};
         HostState host = {0};
         Person person;
 
@@ -152,17 +132,15 @@ static void check_rounds(void) {
         for (int i = 0; i < N_ROUNDS; i++) {
                 if (i == N_FIRST) {
                         host = host_state();
-                        mappings = count_mappings();
-                        heap = heap_in_use();
+                        memory = host_memory();
                 }
                 transact(folder, person_conv(&person));
                 assert(dlclose(module_open()) == 0);
         }
         host_check(&host);
-        assert(count_mappings() == mappings);
-        assert(heap_in_use() == heap);
+        host_memory_check(&memory);
         printf("%d loads: %zu mappings and %zu bytes of heap as after the first %d\n", 2 * N_ROUNDS,
-               mappings, heap, 2 * N_FIRST);
+               memory.n_mappings, memory.heap, 2 * N_FIRST);
         (void)snprintf(file, sizeof(file), "%s/walls", folder);
         assert(unlink(file) == 0 && rmdir(folder) == 0);
 }
