@@ -71,6 +71,25 @@ static FakeAnswer default_answer(FakeEndpoint endpoint) {
         };
 }
 
+Grant *fake_provider_old_grant(const char *user, const char *refresh_token, uint64_t generation) {
+        Grant *grant = calloc(1, sizeof(*grant));
+
+        assert(grant);
+        grant->account = strdup("corp");
+        grant->issuer = strdup(FAKE_ISSUER);
+        assert(asprintf(&grant->subject, "sub-%s", user) > 0);
+        grant->user = strdup(user);
+        grant->scope = strdup("openid");
+        grant->lifetime_usec = 1;
+        grant->refresh_at = 75;
+        grant->generation = generation;
+        assert(secret_new_copy("old", 3, &grant->access_token) == 0);
+        if (refresh_token)
+                assert(secret_new_copy(refresh_token, strlen(refresh_token),
+                                       &grant->refresh_token) == 0);
+        return grant;
+}
+
 char *fake_provider_id_token(const char *user, int64_t age_sec) {
         int64_t now = (int64_t)time(NULL) - age_sec;
         _cleanup_free_ char *claims = NULL;

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "common/grant.h"
 #include "gateway/configuration.h"
 #include "gateway/http.h"
 
@@ -41,6 +42,8 @@ void fake_provider_say(FakeEndpoint endpoint, FakeAnswer answer);
 void fake_provider_grant(const char *user, const char *refresh);
 /* Further members of the ID tokens from now on, such as ",\"acr\":\"x\""; a literal. */
 void fake_provider_claims(const char *members);
+/* What @user was granted before, with the access token "old"; @refresh_token NULL: none. */
+Grant *fake_provider_old_grant(const char *user, const char *refresh_token, uint64_t generation);
 /* An ID token for @user, issued @age_sec ago; the caller frees it. */
 char *fake_provider_id_token(const char *user, int64_t age_sec);
 

@@ -219,23 +219,6 @@ static void on_renewed(int result, const Grant *grant, void *userdata) {
         assert(streq(secret_bytes(grant->refresh_token), "r2"));
 }
 
-static Grant *grant_to_renew(void) {
-        Grant *grant = calloc(1, sizeof(*grant));
-
-        assert(grant);
-        grant->account = strdup("corp");
-        grant->issuer = strdup(FAKE_ISSUER);
-        grant->subject = strdup("sub-" USER);
-        grant->user = strdup(USER);
-        grant->scope = strdup("openid");
-        grant->lifetime_usec = 1;
-        grant->refresh_at = 75;
-        grant->generation = 4;
-        assert(secret_new_copy("old", 3, &grant->access_token) == 0);
-        assert(secret_new_copy("r1", 2, &grant->refresh_token) == 0);
-        return grant;
-}
-
 static int renew_for(const char *user, unsigned *ret_n_revoked) {
         Refreshes *refreshes = NULL;
         Grant *grant;
@@ -245,7 +228,7 @@ static int renew_for(const char *user, unsigned *ret_n_revoked) {
         setup();
         fake_provider_grant(user, "r2");
         assert(refreshes_new(event, revocations, &refreshes) == 0);
-        grant = grant_to_renew();
+        grant = fake_provider_old_grant(USER, "r1", 4);
         fail_nth_arm();
         refreshes_renew(refreshes, provider, 1000, grant, on_renewed, &answer);
         fail_nth_disarm();

@@ -41,25 +41,6 @@ static void teardown(void) {
         event = sd_event_unref(event);
 }
 
-static Grant *grant_of(const char *refresh_token, uint64_t generation) {
-        Grant *grant = calloc(1, sizeof(*grant));
-
-        assert(grant);
-        grant->account = strdup("corp");
-        grant->issuer = strdup(FAKE_ISSUER);
-        grant->subject = strdup("sub-" USER);
-        grant->user = strdup(USER);
-        grant->scope = strdup("openid");
-        grant->lifetime_usec = 1;
-        grant->refresh_at = 75;
-        grant->generation = generation;
-        assert(secret_new_copy("old", 3, &grant->access_token) == 0);
-        if (refresh_token)
-                assert(secret_new_copy(refresh_token, strlen(refresh_token),
-                                       &grant->refresh_token) == 0);
-        return grant;
-}
-
 static void on_done(int result, const Grant *grant, void *userdata) {
         Answer *answer = userdata;
 
@@ -78,7 +59,8 @@ static void start(uid_t uid, const char *token, uint64_t generation, Answer *ret
 
         *ret = (Answer){0};
         assert(configuration_provider(configuration, "corp", &provider) == 0);
-        refreshes_renew(refreshes, provider, uid, grant_of(token, generation), on_done, ret);
+        refreshes_renew(refreshes, provider, uid, fake_provider_old_grant(USER, token, generation),
+                        on_done, ret);
 }
 
 static Answer refresh(uid_t uid, const char *token, uint64_t generation) {
