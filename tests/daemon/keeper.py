@@ -134,6 +134,11 @@ class Keeper:
     def cli(self, *argv: str) -> subprocess.CompletedProcess:
         return self.run(*self.inside, self.build / "oidc-keyring", *argv)
 
+    def start_refresh(self) -> subprocess.Popen:
+        """`oidc-keyring refresh`, not waited for."""
+        return subprocess.Popen([self.build / "oidc-keyring", "refresh"], env=self.environment, user=self.uid,
+                                group=self.uid, extra_groups=[], stderr=subprocess.DEVNULL)
+
     def log_in_again(self, *argv: str) -> Login:
         """`oidc-keyring login` without a terminal."""
         process = subprocess.Popen([self.build / "oidc-keyring", "login", *argv], env=self.environment, user=self.uid,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 
 from keeper import Keeper
@@ -69,8 +68,7 @@ def test_renewal_without_gap(keeper: Keeper, idp: Provider) -> None:
 def test_one_request_for_all(keeper: Keeper, idp: Provider) -> None:
     keeper.log_in()
     idp.fault("token_refresh", "delay", delay_ms=2000)
-    callers = [subprocess.Popen([keeper.build / "oidc-keyring", "refresh"], env=keeper.environment, user=keeper.uid)
-               for _ in range(10)]
+    callers = [keeper.start_refresh() for _ in range(10)]
     assert [caller.wait() for caller in callers] == [0] * 10
     assert idp.count("token_refresh") == 1 and keeper.account()["renewals"] == 1
 
@@ -88,15 +86,19 @@ def test_killed(keeper: Keeper, idp: Provider) -> None:
     assert idp.introspect(keeper.token())["active"] and idp.count("refresh_reuse") == 0
 
 
-def test_killed_while_refreshing(keeper: Keeper, idp: Provider) -> None:
-    """The provider has rotated, the daemon has not heard: the gateway still knows."""
+def kill_while_refreshing(keeper: Keeper, idp: Provider) -> None:
+    """The provider has rotated, and the answer is on its way to the gateway when the daemon ends."""
     keeper.log_in()
     idp.fault("token_refresh", "delay", delay_ms=1500)
-    caller = subprocess.Popen([keeper.build / "oidc-keyring", "refresh"], env=keeper.environment, user=keeper.uid,
-                              stderr=subprocess.DEVNULL)
+    caller = keeper.start_refresh()
     idp.wait("token_refresh", at_least=1)
     keeper.kill()
     assert caller.wait() != 0
+
+
+def test_killed_while_refreshing(keeper: Keeper, idp: Provider) -> None:
+    """The provider has rotated, the daemon has not heard: the gateway still knows."""
+    kill_while_refreshing(keeper, idp)
     keeper.gateway.log.wait("Refresh for")  # the answer came, and there was nobody to give it to
     keeper.start()
     assert keeper.account()["renewals"] == 0
@@ -106,13 +108,7 @@ def test_killed_while_refreshing(keeper: Keeper, idp: Provider) -> None:
 
 def test_both_killed(keeper: Keeper, idp: Provider) -> None:
     """The answer had reached the gateway, and its successor has it from the journal."""
-    keeper.log_in()
-    idp.fault("token_refresh", "delay", delay_ms=1500)
-    caller = subprocess.Popen([keeper.build / "oidc-keyring", "refresh"], env=keeper.environment, user=keeper.uid,
-                              stderr=subprocess.DEVNULL)
-    idp.wait("token_refresh", at_least=1)
-    keeper.kill()
-    assert caller.wait() != 0
+    kill_while_refreshing(keeper, idp)
     keeper.gateway.manager.wait_for_stored("answer.", 1)
     keeper.gateway.kill()
     keeper.gateway.start()
