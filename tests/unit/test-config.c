@@ -36,6 +36,16 @@ static void make_folder(const char *name) {
         assert(asprintf(&path, "%s/%s", root, name) > 0 && mkdir(path, 0755) == 0);
 }
 
+/* The configuration that is this file alone, and good. */
+static Config *load_good(const char *text) {
+        _cleanup_free_ char *error = NULL;
+        Config *config;
+
+        write_file("etc/oidc-keyring.conf", text);
+        assert(config_load(root, &config, &error) == 0 && !error);
+        return config;
+}
+
 static void test_none(void) {
         _cleanup_(config_freep) Config *config = NULL;
         _cleanup_free_ char *error = NULL;
@@ -45,11 +55,9 @@ static void test_none(void) {
 }
 
 static void test_smallest(void) {
-        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(config_freep) Config *config = load_good("# a comment\n" SMALLEST);
         const ProviderConfig *p;
 
-        write_file("etc/oidc-keyring.conf", "# a comment\n" SMALLEST);
-        assert(config_load(root, &config, NULL) == 0);
         assert(config->n_providers == 1);
         p = config_provider(config, "");
         assert(p && p == config_provider(config, "corp") && p == config_provider(config, NULL));
@@ -65,18 +73,14 @@ static void test_smallest(void) {
 }
 
 static void test_values(void) {
-        _cleanup_(config_freep) Config *config = NULL;
-        _cleanup_free_ char *error = NULL;
-        const ProviderConfig *p;
+        _cleanup_(config_freep) Config *config = load_good(
+                SMALLEST "allow_users = alice, bob carol\nmin_uid = 500\n"
+                         "id_token_algs = ES384\nclient_auth = client_secret_basic\n"
+                         "strip_domain = @example.com\nresource = https://api.example.com/\n"
+                         "[provider second]\nissuer = http://127.0.0.1:80/x\nclient_id = c\n"
+                         "allow_loopback_http = yes\n");
+        const ProviderConfig *p = config_provider(config, "corp");
 
-        write_file("etc/oidc-keyring.conf",
-                   SMALLEST "allow_users = alice, bob carol\nmin_uid = 500\n"
-                            "id_token_algs = ES384\nclient_auth = client_secret_basic\n"
-                            "strip_domain = @example.com\nresource = https://api.example.com/\n"
-                            "[provider second]\nissuer = http://127.0.0.1:80/x\nclient_id = c\n"
-                            "allow_loopback_http = yes\n");
-        assert(config_load(root, &config, &error) == 0 && !error);
-        p = config_provider(config, "corp");
         assert(streq(p->allow_users[0], "alice") && streq(p->allow_users[1], "bob"));
         assert(streq(p->allow_users[2], "carol") && !p->allow_users[3] && p->min_uid == 500);
         assert(streq(p->id_token_algs[0], "ES384") && !p->id_token_algs[1]);
@@ -89,18 +93,14 @@ static void test_values(void) {
 }
 
 static void test_who_is_let_in(void) {
-        _cleanup_(config_freep) Config *config = NULL;
-        _cleanup_free_ char *error = NULL;
-        const ProviderConfig *p;
+        _cleanup_(config_freep) Config *config = load_good(
+                SMALLEST "client_auth = client_secret_post\nid_token_algs = HS256\n"
+                         "user_map = /etc/oidc-keyring/users\nbind_subject = no\n"
+                         "userinfo = yes\nallow_groups = staff, admins\ngroups_claim = roles\n"
+                         "require_claim = email_verified=true a=b=c\nacr_values = gold\n"
+                         "max_age = 3600\nverification_hosts = id.example.com\n");
+        const ProviderConfig *p = config_provider(config, "corp");
 
-        write_file("etc/oidc-keyring.conf",
-                   SMALLEST "client_auth = client_secret_post\nid_token_algs = HS256\n"
-                            "user_map = /etc/oidc-keyring/users\nbind_subject = no\n"
-                            "userinfo = yes\nallow_groups = staff, admins\ngroups_claim = roles\n"
-                            "require_claim = email_verified=true a=b=c\nacr_values = gold\n"
-                            "max_age = 3600\nverification_hosts = id.example.com\n");
-        assert(config_load(root, &config, &error) == 0 && !error);
-        p = config_provider(config, "corp");
         assert(p->client_auth == CLIENT_AUTH_SECRET_POST && streq(p->id_token_algs[0], "HS256"));
         assert(streq(p->user_map, "/etc/oidc-keyring/users") && !p->bind_subject && p->userinfo);
         assert(streq(p->allow_groups[1], "admins") && streq(p->groups_claim, "roles"));
@@ -111,10 +111,9 @@ static void test_who_is_let_in(void) {
 
 /* As it is installed: nobody is managed, and nothing is wrong. */
 static void test_no_section(void) {
-        _cleanup_(config_freep) Config *config = NULL;
+        _cleanup_(config_freep) Config *config = load_good("# only a comment\n");
 
-        write_file("etc/oidc-keyring.conf", "# only a comment\n");
-        assert(config_load(root, &config, NULL) == 0 && config->n_providers == 0);
+        assert(config->n_providers == 0);
         assert(!config_provider(config, "") && !config_provider(config, "corp"));
 }
 
