@@ -7,7 +7,6 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -22,19 +21,7 @@
 #define USER "alice"
 #define PATIENCE 60 /* steps of a second: longer than any interval or retry here */
 
-/* The provider itself does not fail, and the JSON parser is left alone: it has no answer that says
- * it is out of memory. */
-
-json_object *__real_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size);
-json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size);
-json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size) {
-        unsigned paused = fail_nth_pause();
-        json_object *object = __real_json_tokener_parse_ex(tokener, text, size);
-
-        fail_nth_resume(paused);
-        return object;
-}
-
+/* The provider itself does not fail. */
 int __real_http_exchange_start(HttpClient *client, const HttpRequest *request,
                                HttpCallback callback, void *userdata, HttpExchange **ret);
 int __wrap_http_exchange_start(HttpClient *client, const HttpRequest *request,

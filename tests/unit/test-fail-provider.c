@@ -21,18 +21,6 @@
 
 #define ISSUER "https://id.example.com"
 
-/* json-c has no answer that says it is out of memory while it parses, only one that it is before.
- * So the parser is left alone. */
-json_object *__real_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size);
-json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size);
-json_object *__wrap_json_tokener_parse_ex(json_tokener *tokener, const char *text, int size) {
-        unsigned paused = fail_nth_pause();
-        json_object *object = __real_json_tokener_parse_ex(tokener, text, size);
-
-        fail_nth_resume(paused);
-        return object;
-}
-
 #define NOW_SEC "1795262400"
 
 static JoseKey keys[3];
