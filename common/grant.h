@@ -41,7 +41,8 @@ DEFINE_CLEANUP(Grant, grant_free);
 int grant_seal(const Grant *grant, int *ret_fd);
 
 /* Reads and checks a foreign descriptor: seals, size, every line. -EBADF or -EBADMSG for anything
- * that grant_seal() cannot have written; -ENOMEM. The descriptor stays the caller's. */
+ * that grant_seal() cannot have written; -ENOMEM or another -errno: it could not be read now. The
+ * descriptor stays the caller's. */
 int grant_unseal(int fd, Grant **ret);
 
 /* The parser behind it, on its own for tests and fuzzing. */

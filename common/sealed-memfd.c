@@ -75,7 +75,9 @@ int sealed_memfd_read(int fd, size_t max, Secret **ret) {
 
         /* Only memfds know seals at all, so this also tells what kind of descriptor it is. */
         seals = fcntl(fd, F_GET_SEALS);
-        if (seals < 0 || (seals & SEALS) != SEALS)
+        if (seals < 0)
+                return errno == EINVAL ? -EBADF : -errno;
+        if ((seals & SEALS) != SEALS)
                 return -EBADF;
         if (fstat(fd, &st) < 0)
                 return -errno;

@@ -10,5 +10,6 @@
 int sealed_memfd_new(const char *name, const void *bytes, size_t size, int *ret_fd);
 
 /* Reads a foreign descriptor. -EBADF: not a memfd carrying every seal (write, grow, shrink, seal);
- * -E2BIG: larger than @max; other -errno. Never blocks: a sealed memfd has no writer. */
+ * -E2BIG: larger than @max; any other -errno says nothing about the descriptor. Never blocks: a
+ * sealed memfd has no writer. */
 int sealed_memfd_read(int fd, size_t max, Secret **ret);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "common/grant.h"
@@ -68,6 +69,7 @@ static int stored_grant_compare(const void *p, const void *q) {
 typedef struct StoredGrants {
         StoredGrant *grants;
         size_t n;
+        bool incomplete;
 } StoredGrants;
 
 static int on_stored(const char *name, int fd, void *userdata) {
@@ -79,8 +81,10 @@ static int on_stored(const char *name, int fd, void *userdata) {
         if (r < 0)
                 return r;
         grants = reallocarray(stored->grants, stored->n + 1, sizeof(*grants));
-        if (!grants)
+        if (!grants) {
+                stored->incomplete = true;
                 return -ENOMEM;
+        }
         grant.fd = fd;
         grants[stored->n++] = grant;
         stored->grants = grants;
@@ -92,8 +96,12 @@ int fd_store_load(StoredGrant **ret, size_t *ret_n) {
         int r;
 
         r = service_store_load(on_stored, &stored);
-        if (r < 0)
+        if (r >= 0 && stored.incomplete)
+                r = -ENOMEM;
+        if (r < 0) {
+                fd_store_grants_free(stored.grants, stored.n);
                 return r;
+        }
         if (stored.n > 0)
                 qsort(stored.grants, stored.n, sizeof(*stored.grants), stored_grant_compare);
         *ret = stored.grants;

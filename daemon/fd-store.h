@@ -29,6 +29,7 @@ int fd_store_push(const char *account, uint64_t sequence, int fd);
 void fd_store_remove(const char *account, uint64_t sequence);
 
 /* What the service manager handed to this process at its start, by account, the newest first. Any
- * descriptor that is not ours is closed. Call once. */
+ * descriptor that is not ours is closed. All of it or -errno, and then they are in the store as
+ * before. Call once. */
 int fd_store_load(StoredGrant **ret, size_t *ret_n);
 StoredGrant *fd_store_grants_free(StoredGrant *grants, size_t n);

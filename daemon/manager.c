@@ -252,8 +252,6 @@ static int manager_restore_grant(Manager *manager, StoredGrant *stored) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         int r;
 
-        if (manager->n_accounts >= MANAGER_ACCOUNTS_MAX)
-                return -ENOBUFS;
         r = grant_unseal(stored->fd, &grant);
         if (r < 0)
                 return r;
@@ -267,27 +265,34 @@ static int manager_restore_grant(Manager *manager, StoredGrant *stored) {
         return 0;
 }
 
+/* 1: taken up; 0: it is of no use; -errno: it cannot be taken up now. */
+static int manager_restore_one(Manager *manager, StoredGrant *stored) {
+        int r;
+
+        if (manager_find(manager, stored->account))
+                return 0; /* a newer one came first */
+        r = manager->n_accounts < MANAGER_ACCOUNTS_MAX ? manager_restore_grant(manager, stored)
+                                                       : -EBADMSG;
+        if (r >= 0)
+                return 1;
+        (void)log_warning_errno(r, "%s: a stored grant cannot be taken up", stored->account);
+        return r == -EBADF || r == -EBADMSG ? 0 : r;
+}
+
 int manager_restore(Manager *manager) {
         StoredGrant *stored = NULL;
         size_t n = 0;
         int r;
 
         r = fd_store_load(&stored, &n);
-        if (r < 0)
-                return r;
         /* Sorted: of each account the newest comes first, and the others are dropped. */
-        for (size_t i = 0; i < n; i++) {
-                if (!manager_find(manager, stored[i].account)) {
-                        r = manager_restore_grant(manager, &stored[i]);
-                        if (r >= 0)
-                                continue;
-                        (void)log_warning_errno(r, "%s: a stored grant cannot be taken up",
-                                                stored[i].account);
-                }
-                fd_store_remove(stored[i].account, stored[i].sequence);
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                r = manager_restore_one(manager, &stored[i]);
+                if (r == 0)
+                        fd_store_remove(stored[i].account, stored[i].sequence);
         }
         fd_store_grants_free(stored, n);
-        return 0;
+        return r < 0 ? r : 0;
 }
 
 /* Out of the list and off the bus; the grant goes to a retirement that @logout waits for. */

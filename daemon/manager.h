@@ -27,7 +27,9 @@ int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP(Manager, manager_free);
 
-/* Takes the grants up that the service manager kept. */
+/* Takes the grants up that the service manager kept; what is no grant, or older than another, is
+ * dropped. -errno: for want of memory or descriptors not all could be. Then this process had better
+ * end: they are still there for the next, and nothing older was taken for the newest. */
 int manager_restore(Manager *manager);
 
 /* A descriptor from a login; it stays the caller's. -EBADF, -EBADMSG: not a grant; -ENOBUFS: too

@@ -7,8 +7,12 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <keyutils.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
 
 #include "common/clock.h"
 #include "common/outcome.h"
@@ -175,7 +179,87 @@ static int try_refresh(void) {
         return told == -ECONNREFUSED ? 0 : told;
 }
 
+/* What the service manager hands over, and hears: a grant, one before it, and no grant. */
+#define STORED 3
+#define STORE "@oidc-keyring-test-fail-daemon"
+
+static int store_begin(const Fixture *f) {
+        static const char *const tokens[] = {"access-old", "access-new"};
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        static char names[200]; /* setenv() would keep every value for ever */
+        char pid[16];
+        int store;
+
+        for (int i = 0; i < STORED; i++) {
+                _cleanup_close_ int fd = i < 2 ? fixture_grant(f, tokens[i], "refresh-0",
+                                                               LIFE * (uint64_t)(i + 1), 0)
+                                               : open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+                assert(dup2(fd, SD_LISTEN_FDS_START + i) == SD_LISTEN_FDS_START + i);
+        }
+        (void)snprintf(names, sizeof(names), "LISTEN_FDNAMES=grant.%s.6:grant.%s.7:grant.none.1",
+                       f->account, f->account);
+        (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+        assert(setenv("LISTEN_PID", pid, 1) == 0 && setenv("LISTEN_FDS", "3", 1) == 0 &&
+               putenv(names) == 0 && setenv("NOTIFY_SOCKET", STORE, 1) == 0);
+        memcpy(address.sun_path + 1, STORE + 1, strlen(STORE + 1));
+        store = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert(bind(store, (struct sockaddr *)&address,
+                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(STORE))) == 0);
+        return store;
+}
+
+/* Ends it; how many were taken out of it, and whether the newest grant was. */
+static unsigned store_end(const Fixture *f, int store, bool *ret_newest) {
+        char newest[160], message[160];
+        unsigned n = 0;
+        ssize_t size;
+
+        *ret_newest = false;
+        (void)snprintf(newest, sizeof(newest), "FDSTOREREMOVE=1\nFDNAME=grant.%s.7", f->account);
+        while ((size = recv(store, message, sizeof(message) - 1, 0)) > 0) {
+                message[size] = '\0';
+                n++;
+                *ret_newest = *ret_newest || streq(message, newest);
+        }
+        (void)close(store);
+        assert(unsetenv("LISTEN_PID") == 0 && unsetenv("LISTEN_FDS") == 0 &&
+               unsetenv("LISTEN_FDNAMES") == 0 && unsetenv("NOTIFY_SOCKET") == 0);
+        return n;
+}
+
+/* What the process before has left: where not all of it can be had, the newest is neither taken out
+ * of the store, nor is the one before it taken for it. */
+static int try_restore(void) {
+        int r, store, places[STORED];
+        bool newest_gone;
+        unsigned n_gone;
+        Fixture f;
+
+        for (int i = 0; i < STORED; i++) {
+                places[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+                assert(places[i] == SD_LISTEN_FDS_START + i); /* nobody else's */
+        }
+        fixture_begin(&f);
+        store = store_begin(&f);
+        r = FAIL_NTH(manager_restore(f.manager));
+        n_gone = store_end(&f, store, &newest_gone);
+        assert(!newest_gone);
+        if (r == 0) {
+                assert(manager_n_accounts(f.manager) == 1);
+                assert(account_grant(manager_account(f.manager, 0))->lifetime_usec == 2 * LIFE);
+                r = account_key_serial(manager_account(f.manager, 0)) ? 0 : OUTCOME_NO_KEYRING;
+                assert(n_gone == 2 || fail_nth_injected()); /* telling the store is best effort */
+        }
+        assert(key_is_one_of(&f, "access-new", "access-new"));
+        fixture_end(&f);
+        for (int i = 0; i < STORED; i++) /* what was not come to */
+                (void)close(SD_LISTEN_FDS_START + i);
+        return r;
+}
+
 int main(void) {
+        (void)closefrom(SD_LISTEN_FDS_START);
         if (!fail_nth_works()) {
                 (void)puts("a sanitizer has malloc() itself");
                 return 77;
@@ -189,5 +273,6 @@ int main(void) {
         fail_nth_run("replace grant", try_replace);
         fail_nth_run("replace grant while refreshing", try_replace_while_refreshing);
         fail_nth_run("refresh", try_refresh);
+        fail_nth_run("restore", try_restore);
         return 0;
 }
