@@ -45,11 +45,33 @@ static void on_keys(int result, void *userdata) {
                 verification_run(verification);
 }
 
+static void verification_fetch_keys(Verification *verification);
+
+static void on_metadata(int result, void *userdata) {
+        Verification *verification = userdata;
+
+        verification->wait = provider_wait_free(verification->wait);
+        verification->undecided = result != 0;
+        if (result != 0)
+                verification->done(result, NULL, "where the keys are is not known",
+                                   verification->userdata);
+        else
+                verification_fetch_keys(verification);
+}
+
+/* Where they are may have been forgotten since the request that brought the token: nobody else's
+ * request is waited for to find it out. */
 static void verification_fetch_keys(Verification *verification) {
+        Provider *provider = verification->provider;
         int r;
 
-        verification->keys_were_fetched = true;
-        r = provider_fetch_keys(verification->provider, on_keys, verification, &verification->wait);
+        if (!provider_metadata(provider)) {
+                r = provider_fetch_metadata(provider, on_metadata, verification,
+                                            &verification->wait);
+        } else {
+                verification->keys_were_fetched = true;
+                r = provider_fetch_keys(provider, on_keys, verification, &verification->wait);
+        }
         verification->undecided = r < 0;
         if (r < 0)
                 verification->done(r, NULL, "the keys could not be fetched",
