@@ -24,6 +24,7 @@ struct Refresh {
         uint64_t first_sent_usec;
         uint64_t sent_usec;
         bool sent_twice;
+        bool lost;
         bool in_journal;
         bool spared;
 };
@@ -82,6 +83,16 @@ Refresh *refresh_free(Refresh *refresh) {
         provider_unref(refresh->provider);
         free(refresh);
         return NULL;
+}
+
+void refresh_was_sent(Refresh *refresh, uint64_t sent_usec) {
+        refresh->first_sent_usec = sent_usec;
+        refresh->in_journal = true;
+        refresh->lost = true;
+}
+
+uint64_t refresh_lost_since(const Refresh *refresh) {
+        return refresh->lost ? refresh->first_sent_usec : 0;
 }
 
 void refresh_spare(Refresh *refresh) {
@@ -207,6 +218,7 @@ static void refresh_lost(Refresh *refresh, const char *detail) {
         uint64_t grace_usec = provider_config(refresh->provider)->rotation_grace_sec * USEC_PER_SEC;
         int r = OUTCOME_ANSWER_LOST;
 
+        refresh->lost = true;
         if (!refresh->sent_twice && clock_boottime_usec() - refresh->first_sent_usec < grace_usec) {
                 refresh->sent_twice = true;
                 log_debug("Refresh for %s: the answer was lost, asking once more",
@@ -256,6 +268,7 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
         else if (r < 0)
                 refresh_fail(refresh, r, NULL);
         else {
+                refresh->lost = false;
                 refresh->provider_usec = response->date_usec;
                 refresh_verify_again(refresh);
         }

@@ -34,11 +34,19 @@ int refresh_new(Provider *provider, Revocations *revocations, const RefreshKey *
 Refresh *refresh_free(Refresh *refresh);
 DEFINE_CLEANUP(Refresh, refresh_free);
 
+/* It was sent before, at @sent_usec (CLOCK_BOOTTIME), which is in the journal, and nobody knows
+ * what came of it. */
+void refresh_was_sent(Refresh *refresh, uint64_t sent_usec);
+/* When it was sent first, if since then an answer was lost and none came that tells what became of
+ * it; 0 otherwise. */
+uint64_t refresh_lost_since(const Refresh *refresh);
+
 /* @over may be called from within both. */
 void refresh_run(Refresh *refresh);
 void refresh_verify_again(Refresh *refresh);
 
-/* The gateway ends: the next one is asked with the token before it, which may work. */
+/* What is in the journal stays there, and what came is not revoked: the gateway ends, or whoever
+ * asks comes again, with the token before it, which may work. */
 void refresh_spare(Refresh *refresh);
 
 Grant *refresh_take_grant(Refresh *refresh);

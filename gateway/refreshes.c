@@ -22,7 +22,8 @@ typedef enum EntryState {
         ENTRY_DONE,        /* `answer` is given again */
         ENTRY_UNCLEAR,     /* only n_unclear is remembered */
         ENTRY_UNVERIFIED,  /* `refresh` has tokens, but the keys to verify them cannot be had */
-        ENTRY_INTERRUPTED, /* a predecessor sent the token and did not live to see the answer */
+        ENTRY_INTERRUPTED, /* the token was sent and no answer came: a predecessor did not live to
+                            * see it, or it was lost and the provider could not be reached again */
 } EntryState;
 
 typedef struct RefreshCaller {
@@ -269,9 +270,19 @@ static void entry_renewed(Entry *entry) {
         entry_remember(entry, ENTRY_DONE, entry->all->answer_usec);
 }
 
+/* After a lost answer no other trouble makes it any clearer what became of the token. */
 static void entry_failed(Entry *entry, int result) {
+        uint64_t lost_usec = refresh_lost_since(entry->refresh);
+
         entry_tell(entry, result, NULL);
-        entry_free(entry);
+        if (lost_usec == 0 || result == OUTCOME_ANSWER_LOST || result == OUTCOME_LOGIN_REQUIRED) {
+                entry_free(entry);
+                return;
+        }
+        refresh_spare(entry->refresh);
+        entry->refresh = refresh_free(entry->refresh);
+        entry->sent_usec = lost_usec;
+        entry_remember(entry, ENTRY_INTERRUPTED, MEMORY_USEC);
 }
 
 /* Only a series of them means that the grant is over; the pace is that of whoever asks. */
@@ -363,7 +374,7 @@ static int refreshes_refusal(Refreshes *refreshes, Provider *provider, uid_t uid
 }
 
 static int refreshes_begin(Refreshes *refreshes, Provider *provider, const RefreshKey *key,
-                           unsigned n_unclear, Grant **grant, Entry **ret) {
+                           Grant **grant, Entry **ret) {
         Entry *entry;
         int r;
 
@@ -372,7 +383,6 @@ static int refreshes_begin(Refreshes *refreshes, Provider *provider, const Refre
         r = entry_new(refreshes, key, ENTRY_RUNNING, &entry);
         if (r < 0)
                 return r;
-        entry->n_unclear = n_unclear;
         r = refresh_new(provider, refreshes->revocations, key, TAKE_PTR(*grant), on_over, entry,
                         &entry->refresh);
         if (r < 0) {
@@ -383,10 +393,30 @@ static int refreshes_begin(Refreshes *refreshes, Provider *provider, const Refre
         return 0;
 }
 
+/* The next in the place of @before (NULL: it is the first), which only remembered something. */
+static int refreshes_follow(Refreshes *refreshes, Provider *provider, const RefreshKey *key,
+                            Entry *before, Grant **grant, Entry **ret) {
+        unsigned n_unclear = before ? before->n_unclear : 0;
+        uint64_t sent_usec = before ? before->sent_usec : 0;
+        int r;
+
+        if (before && entry_is_lost(before, provider)) {
+                entry_forget(before);
+                return OUTCOME_ANSWER_LOST;
+        }
+        entry_free(before); /* what the journal has of it is still true */
+        r = refreshes_begin(refreshes, provider, key, grant, ret);
+        if (r != 0)
+                return r;
+        (*ret)->n_unclear = n_unclear;
+        if (sent_usec > 0)
+                refresh_was_sent((*ret)->refresh, sent_usec);
+        return 0;
+}
+
 static int refreshes_ask(Refreshes *refreshes, Provider *provider, const RefreshKey *key,
                          Grant **grant, RefreshDone done, void *userdata) {
         Entry *entry = refreshes_find(refreshes, key);
-        unsigned n_unclear = entry ? entry->n_unclear : 0;
         int r;
 
         if (entry && entry->state == ENTRY_UNVERIFIED)
@@ -394,15 +424,8 @@ static int refreshes_ask(Refreshes *refreshes, Provider *provider, const Refresh
         if (entry && (entry->state == ENTRY_RUNNING || entry->state == ENTRY_DONE))
                 return entry_join(entry, done, userdata);
         r = refreshes_refusal(refreshes, provider, key->uid);
-        if (r != 0)
-                return r;
-        if (entry) {
-                if (entry_is_lost(entry, provider))
-                        r = OUTCOME_ANSWER_LOST;
-                entry_forget(entry);
-        }
         if (r == 0)
-                r = refreshes_begin(refreshes, provider, key, n_unclear, grant, &entry);
+                r = refreshes_follow(refreshes, provider, key, entry, grant, &entry);
         if (r != 0)
                 return r;
         (void)entry_join(entry, done, userdata); /* there is room for the first */

@@ -199,6 +199,47 @@ static void test_lost_answer(void) {
         teardown();
 }
 
+/* A lost answer is not forgotten for other trouble after it: within the grace the token is sent
+ * again, after it whoever asks is told once. */
+static void test_lost_answer_and_other_trouble(void) {
+        static const FakeAnswer troubles[] = {
+                {.error = HTTP_E_UNREACHABLE},
+                {.status = 503},
+                {.status = 401, .body = "{\"error\":\"invalid_client\"}"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(troubles); i++) {
+                int result;
+
+                setup(NULL);
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+                fake_provider_say(FAKE_TOKEN, troubles[i]);
+                fake_provider_say(FAKE_TOKEN, troubles[i]);
+                result = refresh(UID, "r1", 0).result;
+                assert(result > 0 && result != OUTCOME_ANSWER_LOST);
+                fake_provider_run_for(event, 200);
+                assert(refresh(UID, "r1", 0).result == result);
+                assert(fake_provider_requests(FAKE_TOKEN) == 3);
+                fake_provider_run_for(event, 150); /* from the first on, the grace is over */
+                assert(refresh(UID, "r1", 0).result == OUTCOME_ANSWER_LOST);
+                assert(fake_provider_requests(FAKE_TOKEN) == 3);
+                fake_provider_grant(USER, "r2");
+                assert(refresh(UID, "r1", 0).result == 0);
+                teardown();
+        }
+
+        /* An end or an answer is one. */
+        setup(NULL);
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+        fake_provider_say(FAKE_TOKEN,
+                          (FakeAnswer){.status = 400, .body = "{\"error\":\"invalid_grant\"}"});
+        assert(refresh(UID, "r1", 0).result == OUTCOME_LOGIN_REQUIRED);
+        fake_provider_run_for(event, 350);
+        fake_provider_grant("mallory", "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_USER_MISMATCH);
+        teardown();
+}
+
 static void test_ambiguous(void) {
         setup(NULL);
         for (unsigned i = 0; i < REFRESH_AMBIGUOUS_MAX; i++)
@@ -385,6 +426,7 @@ int main(void) {
         test_token_that_stays();
         test_errors();
         test_lost_answer();
+        test_lost_answer_and_other_trouble();
         test_ambiguous();
         test_kind_of_login_counts_once();
         test_another_subject();
