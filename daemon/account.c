@@ -188,17 +188,21 @@ static void account_enter_fresh(Account *account) {
         account_set_timer(account, account->next_usec);
 }
 
+/* To the moment when there is nothing to lose any more by asking with a token that may have been
+ * exchanged already. */
+static uint64_t account_last_chance_delay(const Account *account) {
+        return schedule_last_chance_delay(account->kept.grant->lifetime_usec,
+                                          kept_grant_remaining(&account->kept));
+}
+
 static void account_enter_offline(Account *account) {
-        uint64_t delay, last_chance = 0;
+        uint64_t delay;
 
         account->n_failures++;
         delay = schedule_retry_delay(account->retry, account->n_failures,
                                      account->context->random());
-        if (account->retry == RETRY_LOST)
-                last_chance = schedule_last_chance_delay(account->kept.grant->lifetime_usec,
-                                                         kept_grant_remaining(&account->kept));
-        if (delay < last_chance)
-                delay = last_chance;
+        if (account->retry == RETRY_LOST && delay < account_last_chance_delay(account))
+                delay = account_last_chance_delay(account);
         account->next_usec = clock_boottime_usec() + delay;
         account_set_timer(account, account->next_usec);
         if (account->n_failures == 1)
@@ -259,6 +263,12 @@ static AccountEvent account_judge(int result, Retry *ret_retry) {
         return EVENT_FAILED;
 }
 
+/* Before that moment, whatever trouble comes after a lost answer makes it no clearer. */
+static bool account_is_lost(const Account *account) {
+        return account->n_failures > 0 && account->retry == RETRY_LOST &&
+               account_last_chance_delay(account) > 0;
+}
+
 static void account_end_login(Account *account) {
         if (kept_grant_end_login(&account->kept) < 0)
                 account->kept.renewable = false;
@@ -266,7 +276,7 @@ static void account_end_login(Account *account) {
 
 static void account_on_refreshed(void *userdata, int result, const char *message, int grant_fd) {
         Account *account = userdata;
-        bool was_offline = account->n_failures > 0;
+        bool was_offline = account->n_failures > 0, was_lost = account_is_lost(account);
         AccountEvent event;
 
         account->call = gateway_call_free(account->call);
@@ -277,6 +287,8 @@ static void account_on_refreshed(void *userdata, int result, const char *message
                                        : NULL;
         }
         event = account_judge(result, &account->retry);
+        if (was_lost)
+                account->retry = RETRY_LOST;
         if (event == EVENT_LOGIN_OVER && result != OUTCOME_LOGIN_REQUIRED) {
                 message = "The identity provider answered for another identity, so this login is "
                           "over. Log in again with `oidc-keyring login`.";

@@ -175,6 +175,45 @@ static void test_offline(void) {
         }
 }
 
+/* The old token may have been exchanged: until there is an answer it is not sent again before the
+ * token at hand ends, whatever somebody who insists on it has met in between. */
+static void test_lost(void) {
+        static const struct {
+                const char *error, *name;
+        } troubles[] = {
+                {GATEWAY_ERROR("ProviderUnreachable"), "ProviderUnreachable"},
+                {GATEWAY_ERROR("ClientRefused"), "ClientRefused"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(troubles); i++) {
+                FIXTURE f;
+
+                fixture_begin(&f);
+                fixture_add(&f, LIFE, 100 * USEC_PER_SEC);
+                f.gateway.error = GATEWAY_ERROR("AnswerLost");
+                for (unsigned k = 0; k < 3; k++) {
+                        const char *name = k == 0 ? "AnswerLost" : troubles[i].name;
+                        _cleanup_free_ char *next = NULL;
+                        uint64_t delay;
+
+                        REPLY *reply = fixture_call(&f, "Refresh", "s", f.account);
+                        assert(is_error(reply, name));
+                        next = fixture_property(&f, "NextRefresh");
+                        delay = strtoull(next, NULL, 10) - clock_realtime_usec();
+                        assert(delay > 130 * USEC_PER_SEC && delay <= 140 * USEC_PER_SEC);
+                        REPLY *longer = fixture_call(&f, "GetToken", "su", f.account, 280);
+                        assert(is_error(longer, name) && f.gateway.n_refreshes == k + 1);
+                        f.gateway.error = troubles[i].error;
+                }
+
+                /* an answer ends that */
+                f.gateway.error = NULL;
+                REPLY *again = fixture_call(&f, "Refresh", "s", f.account);
+                assert(is_error(again, NULL));
+                assert(fixture_property_is(&f, "State", "fresh"));
+        }
+}
+
 static void test_retry(void) {
         FIXTURE f;
 
@@ -231,6 +270,7 @@ int main(void) {
         test_late_grants();
         test_login_over();
         test_offline();
+        test_lost();
         test_retry();
         test_foreign_answers();
         test_not_renewable();
