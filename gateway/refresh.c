@@ -21,6 +21,7 @@ struct Refresh {
         Verification *verification;
         TokenResponse *tokens;  /* that nobody was given */
         uint64_t provider_usec; /* CLOCK_REALTIME there when it gave them, 0: not known */
+        uint64_t answered_usec; /* CLOCK_BOOTTIME here then */
         uint64_t first_sent_usec;
         uint64_t sent_usec;
         bool sent_twice;
@@ -146,13 +147,19 @@ static void refresh_succeed(Refresh *refresh) {
         refresh_end(refresh, REFRESH_RENEWED, 0, NULL);
 }
 
+/* Whether it may still become a good one: the keys may be had later, and a clock be set. */
+static bool refresh_may_be_verified_later(const Refresh *refresh, int result) {
+        return result == OUTCOME_CLOCK_WRONG ||
+               verification_may_be_tried_again(refresh->verification);
+}
+
 /* OpenID Connect Core 12.2: another subject in the answer is no mistake that could be passed over.
  * What is refused is revoked, see refresh_free(). */
 static void on_verified(int result, IdToken *verified, const char *detail, void *userdata) {
         _cleanup_(id_token_freep) IdToken *id_token = verified;
         Refresh *refresh = userdata;
 
-        if (result != 0 && verification_may_be_tried_again(refresh->verification))
+        if (result != 0 && refresh_may_be_verified_later(refresh, result))
                 refresh_end(refresh, REFRESH_UNVERIFIED, result, detail);
         else if (result != 0)
                 refresh_fail(refresh, result, detail);
@@ -164,12 +171,18 @@ static void on_verified(int result, IdToken *verified, const char *detail, void 
 
 /* The times in the ID token are held against the provider's own clock where its answer has it: a
  * host whose clock is wrong after it slept must not lose a token that was rotated just now, and who
- * is meant is told by signature, issuer, audience and subject. */
+ * is meant is told by signature, issuer, audience and subject. Else against what this host's clock,
+ * as it is set by now, would have shown when the answer came. */
+static uint64_t refresh_answer_realtime(const Refresh *refresh) {
+        if (refresh->provider_usec > 0)
+                return refresh->provider_usec;
+        return clock_realtime_usec() - (clock_boottime_usec() - refresh->answered_usec);
+}
+
 void refresh_verify_again(Refresh *refresh) {
         const VerificationRequest request = {
                 .token = refresh->tokens->id_token,
-                .now_usec =
-                        refresh->provider_usec > 0 ? refresh->provider_usec : clock_realtime_usec(),
+                .now_usec = refresh_answer_realtime(refresh),
                 .renewal = true,
         };
         int r;
@@ -270,6 +283,7 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
         else {
                 refresh->lost = false;
                 refresh->provider_usec = response->date_usec;
+                refresh->answered_usec = clock_boottime_usec();
                 refresh_verify_again(refresh);
         }
 }

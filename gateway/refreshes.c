@@ -21,7 +21,7 @@ typedef enum EntryState {
         ENTRY_RUNNING,
         ENTRY_DONE,        /* `answer` is given again */
         ENTRY_UNCLEAR,     /* only n_unclear is remembered */
-        ENTRY_UNVERIFIED,  /* `refresh` has tokens, but the keys to verify them cannot be had */
+        ENTRY_UNVERIFIED,  /* `refresh` has tokens that could not be verified yet */
         ENTRY_INTERRUPTED, /* the token was sent and no answer came: a predecessor did not live to
                             * see it, or it was lost and the provider could not be reached again */
 } EntryState;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/names.h"
 #include "tests/unit/jose.h"
 
@@ -91,7 +92,7 @@ Grant *fake_provider_old_grant(const char *user, const char *refresh_token, uint
 }
 
 char *fake_provider_id_token(const char *user, int64_t age_sec) {
-        int64_t now = (int64_t)time(NULL) - age_sec;
+        int64_t now = (int64_t)(clock_realtime_usec() / USEC_PER_SEC) - age_sec;
         _cleanup_free_ char *claims = NULL;
 
         assert(asprintf(&claims,

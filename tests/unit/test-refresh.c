@@ -24,6 +24,23 @@ static Configuration *configuration;
 static Revocations *revocations;
 static Refreshes *refreshes;
 
+/* CLOCK_REALTIME goes as fast as CLOCK_BOOTTIME does here, and can be wrong. */
+static int64_t clock_is_off_sec;
+
+uint64_t __real_clock_realtime_usec(void);
+uint64_t __wrap_clock_realtime_usec(void);
+
+uint64_t __wrap_clock_realtime_usec(void) {
+        static uint64_t boottime_then, realtime_then;
+
+        if (realtime_then == 0) {
+                boottime_then = clock_boottime_usec();
+                realtime_then = __real_clock_realtime_usec();
+        }
+        return realtime_then + (clock_boottime_usec() - boottime_then) +
+               (uint64_t)(clock_is_off_sec * (int64_t)USEC_PER_SEC);
+}
+
 static void setup(const char *more) {
         fake_provider_reset(more);
         assert(sd_event_new(&event) >= 0);
@@ -298,9 +315,34 @@ static void test_times_by_the_providers_clock(void) {
                                 "\"token_type\":\"Bearer\",\"id_token\":\"%s\"}",
                                 id_token) > 0);
                 fake_provider_say(FAKE_TOKEN, (FakeAnswer){.body = body, .date_usec = date_usec});
-                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.body = body});
                 assert(refresh(UID, "r1", 0).result == 0);
-                assert(refresh(UID, "r1", 1).result == OUTCOME_CLOCK_WRONG);
+                teardown();
+        }
+}
+
+/* Where it says nothing of the time, a clock that is wrong by hours does not cost the rotated
+ * token: it is verified when the clock is right, long after its times are over. */
+static void test_clock_wrong(void) {
+        const int64_t offs[] = {3 * 3600, -3 * 3600};
+
+        for (size_t i = 0; i < ELEMENTSOF(offs); i++) {
+                _cleanup_free_ char *id_token = NULL, *body = NULL;
+
+                setup(NULL);
+                clock_is_off_sec = offs[i];
+                id_token = fake_provider_id_token(USER, offs[i]); /* by a clock that is right */
+                assert(asprintf(&body,
+                                "{\"access_token\":\"a\",\"refresh_token\":\"r2\","
+                                "\"token_type\":\"Bearer\",\"id_token\":\"%s\"}",
+                                id_token) > 0);
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.body = body});
+                assert(refresh(UID, "r1", 0).result == OUTCOME_CLOCK_WRONG);
+                assert(refresh(UID, "r1", 0).result == OUTCOME_CLOCK_WRONG);
+                fake_provider_run_for(event, 4500);
+                clock_is_off_sec = 0;
+                assert(streq(refresh(UID, "r1", 0).refresh_token, "r2"));
+                assert(fake_provider_requests(FAKE_TOKEN) == 1);
+                assert(fake_provider_requests(FAKE_REVOCATION) == 0);
                 teardown();
         }
 }
@@ -431,6 +473,7 @@ int main(void) {
         test_kind_of_login_counts_once();
         test_another_subject();
         test_times_by_the_providers_clock();
+        test_clock_wrong();
         test_keys_out_of_reach();
         test_retry_after();
         test_limits();
