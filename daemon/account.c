@@ -426,19 +426,32 @@ bool account_is_offline(const Account *account) {
         return account->state == ACCOUNT_OFFLINE;
 }
 
-void account_network_changed(Account *account) {
-        uint64_t when_usec;
-
-        if (account->state != ACCOUNT_OFFLINE || account->retry != RETRY_TRANSIENT)
-                return;
-        when_usec =
+/* Spread, because others hear of the same change. */
+static void account_try_sooner(Account *account) {
+        uint64_t when_usec =
                 clock_boottime_usec() + schedule_network_delay(kept_grant_remaining(&account->kept),
                                                                account->context->random());
+
         if (when_usec >= account->next_usec)
                 return;
         account->next_usec = when_usec;
         account_set_timer(account, when_usec);
         account->context->changed(account->context->userdata, account);
+}
+
+void account_network_changed(Account *account) {
+        if (account->state == ACCOUNT_OFFLINE && account->retry == RETRY_TRANSIENT)
+                account_try_sooner(account);
+}
+
+/* Certificates, too, are good from one time to another. The times that properties show are others
+ * by the new clock. */
+void account_clock_was_set(Account *account) {
+        (void)account_republish(account);
+        account->context->changed(account->context->userdata, account);
+        if (account->state == ACCOUNT_OFFLINE && (account->failure == OUTCOME_CLOCK_WRONG ||
+                                                  account->failure == OUTCOME_PROVIDER_UNTRUSTED))
+                account_try_sooner(account);
 }
 
 static bool account_token_is_good(const Account *account, uint64_t min_valid_usec) {

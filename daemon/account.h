@@ -52,8 +52,8 @@ void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone do
 /* Calls @done after a refresh. */
 void account_refresh(Account *account, AccountDone done, void *userdata);
 
-/* Writes the key again: another process of the user may have changed it, and the clock by which the
- * kernel counts its timeout may have been set. 0, OUTCOME_NO_KEYRING, -errno. */
+/* Writes the key again: another process of the user may have changed it. 0, OUTCOME_NO_KEYRING,
+ * -errno. */
 int account_republish(Account *account);
 
 /* The token for whom there is no keyring, after account_get_token() has ended with 0 or
@@ -64,6 +64,9 @@ int account_token_file(const Account *account, int *ret_fd);
 bool account_is_offline(const Account *account);
 /* What was out of reach may be there again. */
 void account_network_changed(Account *account);
+/* The key, whose timeout the kernel counts by it, is written again, and what may have failed
+ * because of it is tried again. */
+void account_clock_was_set(Account *account);
 
 /* Takes key and stored grant away and has the grant revoked. A login that is over is not revoked
  * again: then *ret is NULL. With a NULL @ret there is no room for another retirement: -ENOBUFS, and

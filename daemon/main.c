@@ -67,7 +67,7 @@ static int add_sources(sd_event *event, Manager *manager) {
         r = sd_event_add_signal(event, NULL, SIGINT, on_signal, manager);
         if (r < 0)
                 return r;
-        r = clock_watch_add(event, manager_republish, manager);
+        r = clock_watch_add(event, manager_clock_was_set, manager);
         if (r < 0)
                 return r;
         r = sd_event_add_post(event, &turn, on_turn, NULL);

@@ -105,11 +105,16 @@ int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata
         return 0;
 }
 
-void manager_republish(void *userdata) {
+void manager_republish(Manager *manager) {
+        for (size_t i = 0; i < manager->n_accounts; i++)
+                (void)account_republish(manager->accounts[i]);
+}
+
+void manager_clock_was_set(void *userdata) {
         Manager *manager = userdata;
 
         for (size_t i = 0; i < manager->n_accounts; i++)
-                (void)account_republish(manager->accounts[i]);
+                account_clock_was_set(manager->accounts[i]);
 }
 
 static Logout *logout_free(Logout *logout) {

@@ -41,8 +41,10 @@ Account *manager_find(const Manager *manager, const char *name);
 size_t manager_n_accounts(const Manager *manager);
 Account *manager_account(const Manager *manager, size_t i);
 
-/* Writes every key again; the manager is a callback's userdata. */
-void manager_republish(void *userdata);
+/* Writes every key again. */
+void manager_republish(Manager *manager);
+/* For clock_watch_add(): the manager is its userdata. */
+void manager_clock_was_set(void *userdata);
 
 /* Ends accounts and calls @done once all is revoked or has failed; NULL: all. */
 int manager_logout(Manager *manager, Account *account, ManagerDone done, void *userdata);

@@ -227,6 +227,38 @@ static void test_retry(void) {
         assert(f.gateway.n_refreshes == 1 && fixture_property_is(&f, "State", "fresh"));
 }
 
+/* What a wrong clock may have been the reason of is tried again when the clock was set. */
+static void test_clock_was_set(void) {
+        static const struct {
+                const char *error;
+                bool sooner;
+        } cases[] = {
+                {GATEWAY_ERROR("ClockWrong"), true},
+                {GATEWAY_ERROR("ProviderUntrusted"), true},
+                {GATEWAY_ERROR("ClientRefused"), false},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *before = NULL, *after = NULL;
+                FIXTURE f;
+
+                fixture_begin(&f);
+                fixture_add(&f, LIFE, 100 * USEC_PER_SEC);
+                f.gateway.error = cases[i].error;
+                REPLY *reply = fixture_call(&f, "Refresh", "s", f.account);
+                assert(sd_bus_message_is_method_error(reply, NULL));
+                before = fixture_property(&f, "NextRefresh");
+                assert(strtoull(before, NULL, 10) > clock_realtime_usec() + 100 * USEC_PER_SEC);
+
+                manager_clock_was_set(f.manager);
+                after = fixture_property(&f, "NextRefresh");
+                assert((strtoull(after, NULL, 10) < clock_realtime_usec() + 61 * USEC_PER_SEC) ==
+                       cases[i].sooner);
+                assert(fixture_property_is(&f, "State", "offline"));
+                assert(f.gateway.n_refreshes == 1 && fixture_key_is(&f, "access-0"));
+        }
+}
+
 /* What the gateway must never answer with. */
 static void test_foreign_answers(void) {
         FIXTURE f;
@@ -272,6 +304,7 @@ int main(void) {
         test_offline();
         test_lost();
         test_retry();
+        test_clock_was_set();
         test_foreign_answers();
         test_not_renewable();
         return 0;
