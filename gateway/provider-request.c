@@ -107,24 +107,19 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
         request->callback(error, response, detail, request->userdata);
 }
 
-int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
-                  HttpCallback callback, void *userdata, ProviderRequest **ret) {
+/* @form NULL: there is none to send. */
+static int request_start(const ProviderRequest *what, Form *form, ProviderRequest **ret) {
         _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
         int r;
 
-        if (!provider_endpoint_url(provider, endpoint))
+        if (!provider_endpoint_url(what->provider, what->endpoint))
                 return -EOPNOTSUPP;
         request = calloc(1, sizeof(*request));
         if (!request)
                 return -ENOMEM;
-        *request = (ProviderRequest){
-                .provider = provider_ref(provider),
-                .endpoint = endpoint,
-                .timeout_usec = timeout_usec,
-                .callback = callback,
-                .userdata = userdata,
-        };
-        r = form_finish(form, &request->parameters);
+        *request = *what;
+        (void)provider_ref(request->provider);
+        r = form ? form_finish(form, &request->parameters) : 0;
         if (r < 0)
                 return r;
         r = request_send(request);
@@ -134,28 +129,30 @@ int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uin
         return 0;
 }
 
+int provider_post(Provider *provider, ProviderEndpoint endpoint, Form *form, uint64_t timeout_usec,
+                  HttpCallback callback, void *userdata, ProviderRequest **ret) {
+        const ProviderRequest what = {
+                .provider = provider,
+                .endpoint = endpoint,
+                .timeout_usec = timeout_usec,
+                .callback = callback,
+                .userdata = userdata,
+        };
+
+        return request_start(&what, form, ret);
+}
+
 int provider_ask_userinfo(Provider *provider, const Secret *access_token, HttpCallback callback,
                           void *userdata, ProviderRequest **ret) {
-        _cleanup_(provider_request_freep) ProviderRequest *request = NULL;
-        int r;
-
-        if (!provider_endpoint_url(provider, PROVIDER_USERINFO))
-                return -EOPNOTSUPP;
-        request = calloc(1, sizeof(*request));
-        if (!request)
-                return -ENOMEM;
-        *request = (ProviderRequest){
-                .provider = provider_ref(provider),
+        const ProviderRequest what = {
+                .provider = provider,
                 .endpoint = PROVIDER_USERINFO,
                 .access_token = access_token,
                 .callback = callback,
                 .userdata = userdata,
         };
-        r = request_send(request);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(request);
-        return 0;
+
+        return request_start(&what, NULL, ret);
 }
 
 ProviderRequest *provider_request_free(ProviderRequest *request) {
