@@ -73,6 +73,19 @@ def finding(gateway):
     return row
 
 
+# Secrets
+
+
+@pytest.mark.parametrize("client_id, method", [
+    ("ssh-confidential", "client_secret_basic"),
+    ("ssh:awkward+id%", "client_secret_basic"),
+    ("ssh-confidential-post", "client_secret_post"),
+])
+def test_confidential_clients(build, idp, client_id, method):
+    with Gateway(build, idp, client_id=client_id, more=f"client_auth = {method}", secret="s:e+c%r e&t=/?") as gateway:
+        live(idp, gateway)
+
+
 # Assertions
 
 

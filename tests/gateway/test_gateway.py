@@ -375,22 +375,6 @@ def test_configuration_errors(gateway, root, idp):
     root.log_in(idp, USER)
 
 
-@pytest.mark.parametrize("client_id, method", [
-    ("ssh-confidential", "client_secret_basic"),
-    ("ssh:awkward+id%", "client_secret_basic"),
-    ("ssh-confidential-post", "client_secret_post"),
-])
-def test_confidential_clients(build, idp, client_id, method):
-    with Gateway(build, idp, client_id=client_id, more=f"client_auth = {method}",
-                 secret="s:e+c%r e&t=/?") as gateway:
-        root = gateway.caller()
-        tag, _ = root.log_in(idp, USER)
-        following = root.start("Refresh", "h", tag)
-        root.finish(following)
-        root.call("Revoke", "h", following)
-        idp.wait("live_grants", at_most=0)
-
-
 def test_secret_missing(build, idp):
     with Gateway(build, idp, client_id="ssh-confidential", more="client_auth = client_secret_basic") as gateway:
         root = gateway.caller()
