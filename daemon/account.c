@@ -428,9 +428,10 @@ bool account_is_offline(const Account *account) {
 
 /* Spread, because others hear of the same change. */
 static void account_try_sooner(Account *account) {
-        uint64_t when_usec =
-                clock_boottime_usec() + schedule_network_delay(kept_grant_remaining(&account->kept),
-                                                               account->context->random());
+        const AccountContext *context = account->context;
+        uint64_t when_usec = clock_boottime_usec() +
+                             schedule_network_delay(kept_grant_remaining(&account->kept),
+                                                    context->n_users(), context->random());
 
         if (when_usec >= account->next_usec)
                 return;

@@ -23,6 +23,7 @@ typedef struct AccountContext {
         sd_bus *bus; /* the user's, where a desktop may be */
         GatewayClient gateway;
         uint64_t (*random)(void);
+        size_t (*n_users)(void); /* of the host; at least 1 */
         void (*changed)(void *userdata, const Account *account);
         void *userdata;
 } AccountContext;

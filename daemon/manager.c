@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/random.h>
+#include <systemd/sd-login.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -46,6 +47,13 @@ static uint64_t manager_random(void) {
         if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
                 return clock_boottime_usec();
         return random;
+}
+
+/* As logind counts them, where there is one. */
+static size_t manager_n_users(void) {
+        int n = sd_get_uids(NULL);
+
+        return n > 0 ? (size_t)n : 1;
 }
 
 static bool manager_has(const Manager *manager, const Account *account) {
@@ -98,6 +106,7 @@ int manager_new(sd_event *event, sd_bus *bus, int (*gateway_open)(void *userdata
                 .bus = manager->bus,
                 .gateway = {.event = event, .open = gateway_open, .userdata = userdata},
                 .random = manager_random,
+                .n_users = manager_n_users,
                 .changed = manager_on_changed,
                 .userdata = manager,
         };

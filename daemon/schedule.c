@@ -10,6 +10,7 @@
 #define LIFETIME_MAX_USEC (3650 * 86400 * USEC_PER_SEC)
 #define NETWORK_SPREAD_MIN_USEC (2 * USEC_PER_SEC)
 #define NETWORK_SPREAD_MAX_USEC (60 * USEC_PER_SEC)
+#define NETWORK_SPREAD_USER_USEC (30 * USEC_PER_MSEC)
 #define YOUNG_USEC (30 * USEC_PER_SEC)
 
 static const struct {
@@ -87,11 +88,12 @@ uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_u
         return remaining_usec > needed ? remaining_usec - needed : 0;
 }
 
-uint64_t schedule_network_delay(uint64_t remaining_usec, uint64_t random) {
-        uint64_t latest = max_u64(min_u64(remaining_usec / 2, NETWORK_SPREAD_MAX_USEC),
-                                  NETWORK_SPREAD_MIN_USEC);
+uint64_t schedule_network_delay(uint64_t remaining_usec, size_t n_users, uint64_t random) {
+        uint64_t most = NETWORK_SPREAD_MAX_USEC / NETWORK_SPREAD_USER_USEC, first, latest;
 
-        return spread(0, latest, random);
+        first = max_u64(min_u64(n_users, most) * NETWORK_SPREAD_USER_USEC, NETWORK_SPREAD_MIN_USEC);
+        latest = min_u64(remaining_usec / 2, NETWORK_SPREAD_MAX_USEC);
+        return latest > first ? spread(first, latest, random) : spread(0, first, random);
 }
 
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec) {

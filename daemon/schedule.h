@@ -5,6 +5,7 @@
  * simulation can walk through years of them; @random is any uniformly distributed number. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What kind of trouble a refresh met, as far as trying again is concerned. */
@@ -37,9 +38,10 @@ uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random)
 uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_usec);
 
 /* From a change of the network to the next attempt of an account that is offline: spread, because
- * all accounts of the host, and perhaps of many hosts, hear of it at once; the longer, the less it
- * matters: half of what the token has left, between 2 s and a minute. */
-uint64_t schedule_network_delay(uint64_t remaining_usec, uint64_t random);
+ * all accounts of the host, and perhaps of many hosts, hear of it at once. Who has no token any
+ * more is first: within 2 s, or 30 ms for each of the @n_users of the host. Who still has one
+ * leaves them that time, and takes up to half of what it has left, a minute at most. */
+uint64_t schedule_network_delay(uint64_t remaining_usec, size_t n_users, uint64_t random);
 
 /* Whether a caller who needs a token may cause an attempt before the back-off is over. */
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec);

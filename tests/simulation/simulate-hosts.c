@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
 
-/* simulate-hosts [--hosts N] [--days N] [--seed N] [--limit PER_SECOND]: a working day of many
- * hosts at one provider, with the daemon's own scheduling code (daemon/schedule.c, linked) and a
+/* simulate-hosts [--hosts N] [--users N] [--days N] [--seed N] [--outage MINUTES] [--signal 0|1]
+ * [--limit PER_SECOND]: a working day of many hosts, or of that many users of one host, at one
+ * provider, with the daemon's own scheduling code (daemon/schedule.c, linked) and a
  * clock of its own. docs/scheduling.md says what is assumed and what came out.
  *
  * What an account does between two calls of that code is daemon/account.c in few lines: see
@@ -28,8 +29,9 @@
 #define BACK_WITHIN AT(0, 20)
 #define RETRY_AFTER (30 * SEC)
 
-/* When the provider cannot be reached; the network of the second one changes at its end. */
-static const struct {
+/* When the provider cannot be reached; the network of the second one changes at its end. How long
+ * that one is and whether it does are --outage and --signal. */
+static struct {
         uint64_t begin, end;
         bool signal;
 } outages[] = {{AT(12, 0), AT(13, 0), false}, {AT(15, 30), AT(15, 45), true}};
@@ -37,7 +39,7 @@ static const struct {
 /* It takes no more than --limit a second here. */
 static const struct { uint64_t begin, end; } limited = {AT(16, 30), AT(17, 30)};
 
-static const struct {
+static struct {
         const char *name;
         uint64_t begin, end;
 } phases[] = {
@@ -46,12 +48,14 @@ static const struct {
         {"outage of an hour (attempts)", AT(12, 0), AT(13, 0)},
         {"the 5 minutes after it", AT(13, 0), AT(13, 5)},
         {"the two hours after that", AT(13, 5), AT(15, 0)},
-        {"outage of 15 min (attempts)", AT(15, 30), AT(15, 45)},
-        {"the minute after it and a signal", AT(15, 45), AT(15, 46)},
+        {"the second outage (attempts)", AT(15, 30), AT(15, 45)},
+        {"the minute after it", AT(15, 45), AT(15, 46)},
         {"until the limit", AT(15, 46), AT(16, 30)},
         {"an hour of a limit", AT(16, 30), AT(17, 30)},
         {"the half hour after that", AT(17, 30), AT(18, 0)},
 };
+
+#define OUTAGE_PHASE 5 /* the second outage */
 
 typedef enum Cause {
         CAUSE_NONE,
@@ -69,7 +73,7 @@ typedef struct Host {
 
 typedef struct Fleet {
         Host *hosts, **heap;
-        size_t n, n_in_heap;
+        size_t n, n_in_heap, n_users;
         uint64_t state; /* of the generator */
         unsigned limit, taken;
         uint64_t taken_second;
@@ -150,7 +154,7 @@ static void host_failed(Fleet *fleet, Host *host, uint64_t now) {
 
 static void host_network_changed(Fleet *fleet, Host *host, uint64_t now) {
         uint64_t remaining = host->expires > now ? host->expires - now : 0;
-        uint64_t when = now + schedule_network_delay(remaining, random_next(fleet));
+        uint64_t when = now + schedule_network_delay(remaining, fleet->n_users, random_next(fleet));
 
         if (!host->offline || when >= host->next)
                 return;
@@ -308,12 +312,25 @@ static uint64_t number(const char *text) {
         return value;
 }
 
+/* The second outage: so many minutes, at most those since the phase before. */
+static void set_outage(uint64_t minutes, bool with_signal) {
+        assert(minutes > 0 && minutes <= 45);
+        outages[1].begin = phases[OUTAGE_PHASE].begin = outages[1].end - AT(0, minutes);
+        outages[1].signal = with_signal;
+}
+
 int main(int argc, char *argv[]) {
-        static const struct option options[] = {
-                {"hosts", required_argument, NULL, 'n'}, {"days", required_argument, NULL, 'd'},
-                {"seed", required_argument, NULL, 's'},  {"limit", required_argument, NULL, 'l'},
-                {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-        uint64_t values[256] = {['n'] = 10000, ['d'] = 400, ['s'] = 1, ['l'] = 5};
+        static const struct option options[] = {{"hosts", required_argument, NULL, 'n'},
+                                                {"days", required_argument, NULL, 'd'},
+                                                {"seed", required_argument, NULL, 's'},
+                                                {"limit", required_argument, NULL, 'l'},
+                                                {"users", required_argument, NULL, 'u'},
+                                                {"outage", required_argument, NULL, 'o'},
+                                                {"signal", required_argument, NULL, 'g'},
+                                                {"help", no_argument, NULL, 'h'},
+                                                {NULL, 0, NULL, 0}};
+        uint64_t values[256] = {
+                ['n'] = 10000, ['d'] = 400, ['s'] = 1, ['l'] = 5, ['u'] = 1, ['o'] = 15, ['g'] = 1};
         static double seconds[DAY_END / SEC], busiest[ELEMENTSOF(phases)];
         Sum sum = {.seconds = seconds, .busiest = busiest};
         static unsigned by_second[DAY_END / SEC], refused[DAY_END / SEC];
@@ -321,12 +338,15 @@ int main(int argc, char *argv[]) {
 
         for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) >= 0;) {
                 if (option == 'h' || option == '?')
-                        return printf("simulate-hosts [--hosts N] [--days N] [--seed N] [--limit "
-                                      "PER_SECOND]\n") < 0 ||
+                        return printf("simulate-hosts [--hosts N] [--users N] [--days N] [--seed N]"
+                                      " [--outage MINUTES] [--signal 0|1] [--limit PER_SECOND]\n") <
+                                       0 ||
                                option == '?';
                 values[option] = number(optarg);
         }
+        set_outage(values['o'], values['g']);
         fleet.n = values['n'];
+        fleet.n_users = values['u'];
         fleet.state = values['s'];
         fleet.limit = (unsigned)values['l'];
         fleet.hosts = calloc(fleet.n, sizeof(*fleet.hosts));

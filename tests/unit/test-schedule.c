@@ -151,16 +151,50 @@ static void test_fleet(void) {
                 assert(slots[i] < 2 * HOSTS / 45);
 }
 
-/* All hear of it at once, so each waits a while, but not longer than its token can. */
+/* All hear of it at once, so each waits a while: who has no token least, and who has one not longer
+ * than it can. */
 static void test_network(void) {
         const uint64_t sec = 1000000;
 
-        assert(schedule_network_delay(0, UINT64_MAX) <= 2 * sec);
-        assert(schedule_network_delay(0, 0) == 0);
-        assert(schedule_network_delay(40 * sec, 20 * sec) == 20 * sec);
-        assert(schedule_network_delay(40 * sec, 20 * sec + 1) == 0);
-        for (uint64_t i = 0; i < 100; i++)
-                assert(schedule_network_delay(3600 * sec, i * 7919 * sec) <= 60 * sec);
+        assert(schedule_network_delay(0, 1, 0) == 0);
+        assert(schedule_network_delay(0, 1, 2 * sec) == 2 * sec);
+        assert(schedule_network_delay(0, 0, 2 * sec + 1) == 0);
+        assert(schedule_network_delay(40 * sec, 1, 0) == 2 * sec);
+        assert(schedule_network_delay(40 * sec, 1, 18 * sec) == 20 * sec);
+        assert(schedule_network_delay(40 * sec, 1, 18 * sec + 1) == 2 * sec);
+        assert(schedule_network_delay(0, 1000, 30 * sec) == 30 * sec);
+        assert(schedule_network_delay(40 * sec, 1000, 30 * sec) == 30 * sec);
+        for (uint64_t i = 0; i < 100; i++) {
+                assert(schedule_network_delay(0, 1, i * 7919 * sec) <= 2 * sec);
+                assert(schedule_network_delay(3600 * sec, 1, i * 7919 * sec) <= 60 * sec);
+                assert(schedule_network_delay(3600 * sec, SIZE_MAX, i * 7919 * sec) <= 60 * sec);
+        }
+}
+
+/* A thousand users of one host who were offline until half of them, or all, had no token left: at
+ * the provider no second sees more than twice the mean. */
+static void test_crowd(void) {
+        enum {
+                USERS = 1000,
+                RUNS = 200,
+                SLOTS = 60
+        };
+        const uint64_t sec = 1000000;
+        uint64_t state = 5;
+
+        for (unsigned left = 0; left < 2; left++) {
+                unsigned slots[SLOTS] = {0}, n_slots = left ? SLOTS : SLOTS / 2;
+
+                for (unsigned i = 0; i < RUNS * USERS; i++) {
+                        uint64_t remaining = left && i % 2 ? random_next(&state) % (900 * sec) : 0;
+                        uint64_t delay =
+                                schedule_network_delay(remaining, USERS, random_next(&state));
+
+                        slots[delay / sec < n_slots ? delay / sec : n_slots - 1]++;
+                }
+                for (unsigned i = 0; i < n_slots; i++)
+                        assert(slots[i] < 2 * RUNS * USERS / n_slots);
+        }
 }
 
 static void test_last_chance(void) {
@@ -182,6 +216,7 @@ int main(void) {
         test_young();
         test_fleet();
         test_network();
+        test_crowd();
         test_last_chance();
         return 0;
 }
