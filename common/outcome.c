@@ -18,6 +18,9 @@ static const struct {
         [OUTCOME_CODE_EXPIRED] = {ERROR_PREFIX "CodeExpired",
                                   "The code expired before it was approved. Log in again to get a "
                                   "new one."},
+        [OUTCOME_LOGIN_LOST] = {ERROR_PREFIX "LoginLost",
+                                "The answer of the identity provider to this login was lost on its "
+                                "way. Log in again to get a new code."},
         [OUTCOME_USER_MISMATCH] = {ERROR_PREFIX "UserMismatch",
                                    "The code was approved by an identity that is not this user. "
                                    "Approve it with your own account."},

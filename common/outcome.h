@@ -11,8 +11,9 @@ typedef enum Outcome {
         OUTCOME_SUCCESS = 0,
 
         /* the person at the prompt */
-        OUTCOME_ACCESS_DENIED,    /* RFC 8628 3.5 access_denied: the person said no */
-        OUTCOME_CODE_EXPIRED,     /* RFC 8628 3.5 expired_token, or our own clock */
+        OUTCOME_ACCESS_DENIED, /* RFC 8628 3.5 access_denied: the person said no */
+        OUTCOME_CODE_EXPIRED,  /* RFC 8628 3.5 expired_token, or our own clock */
+        OUTCOME_LOGIN_LOST, /* the code is spent, and the answer that it brought did not arrive */
         OUTCOME_USER_MISMATCH,    /* approved by an identity that is not this local user */
         OUTCOME_USER_NOT_ALLOWED, /* unknown, system or not-listed local user; said before any code
                                    */

@@ -57,6 +57,7 @@ struct Login {
         LoginState state;
         int result; /* of LOGIN_ENDED */
         bool delivered;
+        bool lost;      /* an answer to a poll, and none since says that the code is still good */
         bool abandoned; /* nobody will ask for the result */
         char detail[LOGIN_TEXT_MAX];
 
@@ -353,9 +354,23 @@ static void login_wait(Login *login) {
 static void login_poll_again(Login *login, PollAnswer answer, uint64_t retry_after_usec) {
         uint64_t now_usec = clock_boottime_usec();
 
+        if (answer != POLL_ANSWER_TROUBLE)
+                login->lost = false;
         poll_schedule_answer(&login->schedule, answer,
                              retry_after_usec > 0 ? now_usec + retry_after_usec : 0, now_usec);
         login_wait(login);
+}
+
+/* RFC 8628 3.5 lets a client poll on after an answer that did not arrive: a provider that was cut
+ * off before it redeemed the code gives the tokens then. One that had redeemed it calls it expired
+ * or invalid, long before it is. A refusal stays one: that may be the person's own. */
+static Outcome login_poll_outcome(const Login *login, TokenError error) {
+        if (error == TOKEN_E_CONFIGURATION)
+                return provider_refusal(login->provider);
+        if (poll_actions[error].outcome == OUTCOME_CODE_EXPIRED && login->lost &&
+            login->sent_usec + login->schedule.interval_usec < login->schedule.expires_usec)
+                return OUTCOME_LOGIN_LOST;
+        return poll_actions[error].outcome;
 }
 
 static void login_poll_failed(Login *login, TokenError error, const char *code,
@@ -373,8 +388,7 @@ static void login_poll_failed(Login *login, TokenError error, const char *code,
         }
         if (code)
                 login_set_detail(login, "the token endpoint says", code);
-        login_end(login, error == TOKEN_E_CONFIGURATION ? (int)provider_refusal(login->provider)
-                                                        : (int)poll_actions[error].outcome);
+        login_end(login, (int)login_poll_outcome(login, error));
 }
 
 /* Nobody wants it any more, but an answer that was under way may have brought tokens. */
@@ -396,6 +410,7 @@ static void on_poll_answer(HttpError error, const HttpResponse *response, const 
                 return;
         }
         /* RFC 8628 3.5: a connection timeout means to ask less often, not to give up. */
+        login->lost = login->lost || error == HTTP_E_LOST;
         if (error == HTTP_E_UNREACHABLE || error == HTTP_E_LOST) {
                 login_poll_again(login, POLL_ANSWER_TROUBLE, 0);
                 return;

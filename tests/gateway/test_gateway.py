@@ -273,6 +273,17 @@ def test_one_redemption(root, idp):
     assert polls_of(idp, login) == 1 and idp.count("device_code_reuse") == 0
 
 
+@pytest.mark.parametrize("fault", ["cut_after", "truncated"])
+def test_login_whose_answer_is_lost(root, idp, fault):
+    """The code is spent: the person hears so, and not after the rest of its life."""
+    login = root.begin(USER)
+    idp.approve(login["code"], USER)
+    idp.fault("token_device", fault)
+    fails("LoginLost", root.call, "AwaitLogin", "s", login["id"])
+    assert idp.count("live_grants") == 0
+    root.log_in(idp, USER)
+
+
 def test_expired_code(gateway, root, idp):
     idp.config(device_code_ttl=10)
     login = root.begin(USER)

@@ -53,7 +53,8 @@ static void check_refusals(void) {
         };
         /* nobody was let in, and nobody was judged either */
         static const Outcome unfinished[] = {OUTCOME_CODE_EXPIRED, OUTCOME_CANCELLED,
-                                             OUTCOME_UNKNOWN_LOGIN, OUTCOME_LOGIN_REQUIRED};
+                                             OUTCOME_LOGIN_LOST, OUTCOME_UNKNOWN_LOGIN,
+                                             OUTCOME_LOGIN_REQUIRED};
 
         for (size_t i = 0; i < ELEMENTSOF(refusals); i++) {
                 assert(result_pam_code((int)refusals[i].outcome, PHASE_AUTH) == refusals[i].auth);

@@ -399,6 +399,53 @@ static void test_trouble_while_polling(void) {
         teardown(&heard);
 }
 
+#define PENDING \
+        { .status = 400, .body = "{\"error\":\"authorization_pending\"}" }
+#define EXPIRED \
+        { .status = 400, .body = "{\"error\":\"expired_token\"}" }
+
+/* The answer with the tokens is lost where one was on its way and the code is spent after it. */
+static void test_lost_answer(void) {
+        static const struct {
+                FakeAnswer next[2];
+                Outcome outcome;
+        } cases[] = {
+                {{{.status = 400, .body = "{\"error\":\"invalid_grant\"}"}}, OUTCOME_LOGIN_LOST},
+                {{EXPIRED}, OUTCOME_LOGIN_LOST},
+                {{{.error = HTTP_E_UNREACHABLE}, EXPIRED}, OUTCOME_LOGIN_LOST},
+                {{{.status = 502}, EXPIRED}, OUTCOME_LOGIN_LOST},
+                {{PENDING, EXPIRED}, OUTCOME_CODE_EXPIRED},
+                {{{.status = 400, .body = "{\"error\":\"access_denied\"}"}}, OUTCOME_ACCESS_DENIED},
+        };
+        Heard heard;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                setup(NULL);
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+                for (size_t k = 0; k < 2; k++)
+                        fake_provider_say(FAKE_TOKEN, cases[i].next[k]);
+                assert(verdict(&heard) == (int)cases[i].outcome);
+                teardown(&heard);
+        }
+
+        /* One that was cut off before it redeemed the code gives them. */
+        setup(NULL);
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+        fake_provider_grant(USER, "r1");
+        assert(verdict(&heard) == 0);
+        teardown(&heard);
+
+        /* In the last seconds an expired code is just that: 8 times 5 s, 5 s, 10 s of 60 s. */
+        setup(NULL);
+        for (size_t i = 0; i < 8; i++)
+                fake_provider_say(FAKE_TOKEN, (FakeAnswer)PENDING);
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer){.error = HTTP_E_LOST});
+        fake_provider_say(FAKE_TOKEN, (FakeAnswer)EXPIRED);
+        assert(verdict(&heard) == OUTCOME_CODE_EXPIRED);
+        assert(fake_provider_requests(FAKE_TOKEN) == 10);
+        teardown(&heard);
+}
+
 static void test_retry_after(void) {
         uint64_t start;
         Heard heard;
@@ -539,6 +586,7 @@ int main(void) {
         test_no_refresh_token_allowed();
         test_token_endpoint_says_no();
         test_trouble_while_polling();
+        test_lost_answer();
         test_retry_after();
         test_expiry();
         test_no_code();
