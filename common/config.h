@@ -24,6 +24,14 @@ typedef enum ClientAuth {
         _CLIENT_AUTH_MAX,
 } ClientAuth;
 
+/* What of the logins that nobody needs any more is revoked at the provider. */
+typedef enum RevokePolicy {
+        REVOKE_ALWAYS,
+        REVOKE_LOGOUT, /* not what another login takes the place of, or what nobody came for */
+        REVOKE_NEVER,
+        _REVOKE_POLICY_MAX,
+} RevokePolicy;
+
 typedef struct ProviderConfig {
         char *name; /* "corp" of "[provider corp]", also the account's name */
         char *issuer;
@@ -46,6 +54,7 @@ typedef struct ProviderConfig {
         char *ca_file;             /* or NULL: the system's certificates */
         char *proxy;               /* or NULL */
         ClientAuth client_auth;
+        RevokePolicy revoke;
         uint64_t min_uid;     /* at least 1: root cannot be allowed */
         uint64_t max_age_sec; /* since the person authenticated at the provider; 0: any */
         uint64_t refresh_at;

@@ -37,6 +37,7 @@ static const Field fields[] = {
         {"lifetime_usec", FIELD_NUMBER, offsetof(Grant, lifetime_usec), true, false},
         {"refresh_at", FIELD_NUMBER, offsetof(Grant, refresh_at), true, false},
         {"keep_on_logout", FIELD_NUMBER, offsetof(Grant, keep_on_logout), true, false},
+        {"keep_replaced", FIELD_NUMBER, offsetof(Grant, keep_replaced), false, false},
         {"generation", FIELD_NUMBER, offsetof(Grant, generation), true, false},
         {"login_over", FIELD_NUMBER, offsetof(Grant, login_over), false, false},
         {"access_token", FIELD_SECRET, offsetof(Grant, access_token), true, false},
@@ -86,8 +87,8 @@ static bool value_is_clean(const char *value, size_t size, const Field *field) {
 /* What no single field can say. */
 static bool grant_is_sound(const Grant *grant) {
         return account_name_is_valid(grant->account) && grant->refresh_at >= 1 &&
-               grant->refresh_at <= 99 && grant->keep_on_logout <= 1 && grant->lifetime_usec > 0 &&
-               grant->login_over <= (grant->refresh_token ? 0 : 1);
+               grant->refresh_at <= 99 && grant->keep_on_logout <= 1 && grant->keep_replaced <= 1 &&
+               grant->lifetime_usec > 0 && grant->login_over <= (grant->refresh_token ? 0 : 1);
 }
 
 /* Appends at @p, which has room by field_size(); returns the new end. */

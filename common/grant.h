@@ -27,6 +27,7 @@ typedef struct Grant {
         uint64_t lifetime_usec;
         uint64_t refresh_at;     /* percent of the lifetime after which to refresh, 1..99 */
         uint64_t keep_on_logout; /* 0: revoke at the provider when the last session ends */
+        uint64_t keep_replaced;  /* 0: revoke what this one takes the place of */
         uint64_t generation;     /* 0 at login, one more with each refresh */
         uint64_t login_over;     /* 1: its provider has ended it, and the refresh token is gone */
         Secret *access_token;

@@ -142,6 +142,21 @@ static const char *parse_max_age(const char *value, void *field) {
                             "seconds from 1 to 31536000 are needed");
 }
 
+static const char *parse_revoke(const char *value, void *field) {
+        static const char *const names[_REVOKE_POLICY_MAX] = {
+                [REVOKE_ALWAYS] = "always",
+                [REVOKE_LOGOUT] = "logout",
+                [REVOKE_NEVER] = "never",
+        };
+
+        for (RevokePolicy policy = 0; policy < _REVOKE_POLICY_MAX; policy++)
+                if (streq(value, names[policy])) {
+                        *(RevokePolicy *)field = policy;
+                        return NULL;
+                }
+        return "always, logout or never is needed";
+}
+
 static const char *parse_client_auth(const char *value, void *field) {
         static const char *const names[_CLIENT_AUTH_MAX] = {
                 [CLIENT_AUTH_NONE] = "none",
@@ -173,6 +188,7 @@ static const ConfigType type_percent = {parse_percent, NULL};
 static const ConfigType type_grace = {parse_grace, NULL};
 static const ConfigType type_max_age = {parse_max_age, NULL};
 static const ConfigType type_client_auth = {parse_client_auth, NULL};
+static const ConfigType type_revoke = {parse_revoke, NULL};
 
 #define FIELD(member) offsetof(ProviderConfig, member)
 
@@ -210,6 +226,7 @@ static const struct ProviderKey {
         {"proxy", &type_text, FIELD(proxy), NULL},
         {"refresh_at", &type_percent, FIELD(refresh_at), "75"},
         {"rotation_grace", &type_grace, FIELD(rotation_grace_sec), "30"},
+        {"revoke", &type_revoke, FIELD(revoke), "always"},
         {"keep_on_logout", &type_truth, FIELD(keep_on_logout), "no"},
         {"allow_loopback_http", &type_truth, FIELD(allow_loopback_http), "no"},
 };

@@ -391,7 +391,7 @@ int account_install(Account *account, Grant *grant, RetirementDone done, void *u
         *ret_old = NULL;
         if (account->kept.grant && kept_grant_has_refresh_token_of(&account->kept, grant))
                 return 0; /* the same login told twice; what is kept may be newer */
-        old_fd = old = account_grant_to_revoke(account);
+        old_fd = old = grant->keep_replaced ? -ENOENT : account_grant_to_revoke(account);
         r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
         if (r < 0)
                 return r;

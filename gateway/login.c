@@ -250,6 +250,7 @@ static int login_make_grant(Login *login, Grant **ret) {
         grant->expires_usec = login->sent_usec + tokens->lifetime_usec;
         grant->refresh_at = config->refresh_at;
         grant->keep_on_logout = config->keep_on_logout;
+        grant->keep_replaced = config->revoke != REVOKE_ALWAYS;
         grant->access_token = TAKE_PTR(tokens->access_token);
         grant->refresh_token = TAKE_PTR(tokens->refresh_token);
         *ret = TAKE_PTR(grant);
@@ -542,8 +543,7 @@ void login_await(Login *login, LoginTold awaited, void *userdata) {
 void login_cancel(Login *login) {
         if (login->state == LOGIN_ENDED) {
                 if (login->grant)
-                        log_info("Login of %s: the grant was not claimed, it is revoked",
-                                 login->user);
+                        log_info("Login of %s: the grant was not claimed", login->user);
                 login->over(login, login->over_userdata);
                 return;
         }

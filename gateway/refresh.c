@@ -128,6 +128,7 @@ static void refresh_take_tokens(Refresh *refresh) {
         grant->lifetime_usec = tokens->lifetime_usec;
         grant->refresh_at = config->refresh_at;
         grant->keep_on_logout = config->keep_on_logout;
+        grant->keep_replaced = config->revoke != REVOKE_ALWAYS;
         grant->generation++;
         secret_free(grant->access_token);
         grant->access_token = TAKE_PTR(tokens->access_token);

@@ -189,7 +189,7 @@ void revocation_start(Revocations *revocations, Provider *provider, const Secret
         Revocation *revocation = NULL;
         int r = 0;
 
-        if (token)
+        if (token && provider_config(provider)->revoke != REVOKE_NEVER)
                 r = revocation_new(revocations, provider, token,
                                    refresh_token ? "refresh_token" : "access_token", &revocation);
         if (!revocation) {
@@ -212,5 +212,6 @@ void revocation_start(Revocations *revocations, Provider *provider, const Secret
 
 void revocation_discard(Revocations *revocations, Provider *provider, const Secret *refresh_token,
                         const Secret *access_token) {
-        revocation_start(revocations, provider, refresh_token, access_token, NULL, NULL);
+        if (provider_config(provider)->revoke == REVOKE_ALWAYS)
+                revocation_start(revocations, provider, refresh_token, access_token, NULL, NULL);
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 /* Revocation (RFC 7009): at logout, and of grants that nobody came for. Best effort within a
- * deadline: neither a logout nor anything else waits longer for it. */
+ * deadline: neither a logout nor anything else waits longer for it. The provider's `revoke` may say
+ * that it is not done: some end more logins of the user than the one that is revoked. */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -22,7 +23,8 @@ DEFINE_CLEANUP(Revocations, revocations_free);
 
 bool revocations_are_idle(const Revocations *revocations);
 
-/* @result: 0, also where the provider has no endpoint for it; an Outcome; -errno. */
+/* @result: 0, also where nothing is to be revoked or the provider has no endpoint for it; an
+ * Outcome; -errno. */
 typedef void (*RevocationDone)(int result, void *userdata);
 
 /* Revokes @refresh_token, or without one @access_token (copied; either may be NULL). Of a refresh

@@ -56,6 +56,8 @@ static json_object *grant_to_json(int fd) {
         json_object_object_add(object, "expires_usec", json_object_new_uint64(grant->expires_usec));
         json_object_object_add(object, "lifetime_usec",
                                json_object_new_uint64(grant->lifetime_usec));
+        json_object_object_add(object, "keep_replaced",
+                               json_object_new_uint64(grant->keep_replaced));
         json_object_object_add(object, "generation", json_object_new_uint64(grant->generation));
         return object;
 }

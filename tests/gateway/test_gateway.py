@@ -78,6 +78,20 @@ def test_ten_logins_on_one_connection(gateway, root, idp):
     assert idp.count("tls_handshakes") == 1 and idp.count("early_polls") == 0
 
 
+@pytest.mark.parametrize("policy, at_logout", [("always", 0), ("logout", 0), ("never", 1)])
+def test_what_is_revoked(build, idp, policy, at_logout):
+    with Gateway(build, idp, more=f"revoke = {policy}") as gateway:
+        root = gateway.caller()
+        tag, grant = root.log_in(idp, USER)
+        assert grant["keep_replaced"] == (policy != "always")
+        root.call("Revoke", "h", tag)
+        assert idp.count("live_grants") == at_logout
+        login = root.begin(USER)
+        idp.approve(login["code"], USER)
+        root.call("AwaitLogin", "s", login["id"])
+    assert idp.count("live_grants") == at_logout + (policy != "always")  # nobody came for that one
+
+
 def test_another_person_approves(gateway, root, idp):
     login = root.begin(USER)
     idp.approve(login["code"], "mallory")

@@ -67,6 +67,7 @@ static void test_smallest(void) {
         assert(streq(p->scope, "openid profile offline_access"));
         assert(p->min_uid == 1000 && p->refresh_at == 75 && p->rotation_grace_sec == 30);
         assert(p->require_offline_access && !p->keep_on_logout && !p->allow_loopback_http);
+        assert(p->revoke == REVOKE_ALWAYS);
         assert(p->client_auth == CLIENT_AUTH_NONE && !p->allow_users && !p->ca_file && !p->proxy);
         assert(streq(p->id_token_algs[0], "RS256") && streq(p->id_token_algs[5], "EdDSA"));
         assert(!p->id_token_algs[6]);
@@ -77,8 +78,9 @@ static void test_values(void) {
                 SMALLEST "allow_users = alice, bob carol\nmin_uid = 500\n"
                          "id_token_algs = ES384\nclient_auth = client_secret_basic\n"
                          "strip_domain = @example.com\nresource = https://api.example.com/\n"
+                         "revoke = logout\n"
                          "[provider second]\nissuer = http://127.0.0.1:80/x\nclient_id = c\n"
-                         "allow_loopback_http = yes\n");
+                         "allow_loopback_http = yes\nrevoke = never\n");
         const ProviderConfig *p = config_provider(config, "corp");
 
         assert(streq(p->allow_users[0], "alice") && streq(p->allow_users[1], "bob"));
@@ -90,6 +92,8 @@ static void test_values(void) {
         assert(streq(p->groups_claim, "groups") && !p->allow_groups && !p->require_claim);
         assert(!config_provider(config, "")); /* two: one has to be named */
         assert(config_provider(config, "second")->allow_loopback_http);
+        assert(p->revoke == REVOKE_LOGOUT);
+        assert(config_provider(config, "second")->revoke == REVOKE_NEVER);
 }
 
 static void test_who_is_let_in(void) {

@@ -126,6 +126,27 @@ static void test_replacement(void) {
         assert(fixture_key_is(&f, "access-y") && fixture_property_is(&f, "State", "fresh"));
 }
 
+/* Where revoking it would end the new login as well. */
+static void test_replacement_that_is_kept(void) {
+        _cleanup_close_ int plain = -1, second = -1;
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        fixture_add(&f, LIFE, 0);
+        plain = fixture_grant(&f, "access-x", "refresh-x", LIFE, 0);
+        assert(grant_unseal(plain, &grant) == 0);
+        grant->keep_replaced = 1;
+        assert(grant_seal(grant, &second) == 0);
+        REPLY *reply = fixture_call(&f, "AddGrant", "h", second);
+        assert(is_error(reply, NULL) && fixture_key_is(&f, "access-x"));
+        fixture_run(&f, 50 * USEC_PER_MSEC);
+        assert(f.gateway.n_revocations == 0);
+        REPLY *logout = fixture_call(&f, "Logout", "s", "");
+        assert(is_error(logout, NULL));
+        assert(f.gateway.n_revocations == 1 && streq(f.gateway.revoked, "refresh-x"));
+}
+
 static void test_logout(void) {
         FIXTURE f;
 
@@ -273,6 +294,7 @@ int main(void) {
         test_not_a_grant();
         test_unknown_account();
         test_replacement();
+        test_replacement_that_is_kept();
         test_logout();
         test_leave();
         test_order();

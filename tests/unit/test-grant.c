@@ -48,6 +48,19 @@ static void test_round_trip(void) {
         assert(first->login_over == 0);
 }
 
+/* A grant of before there was such a thing is one that is revoked. */
+static void test_keep_replaced(void) {
+        static const char without[] = HEAD BODY, wrong[] = HEAD BODY "keep_replaced=2\n";
+        _cleanup_(grant_freep) Grant *grant = example(), *sealed = NULL, *parsed = NULL;
+        _cleanup_close_ int fd = -1;
+
+        grant->keep_replaced = 1;
+        assert(grant_seal(grant, &fd) == 0 && grant_unseal(fd, &sealed) == 0);
+        assert(sealed->keep_replaced == 1);
+        assert(grant_parse(without, strlen(without), &parsed) == 0 && parsed->keep_replaced == 0);
+        assert(grant_parse(wrong, strlen(wrong), &sealed) == -EBADMSG);
+}
+
 static void test_login_over(void) {
         static const char over[] = HEAD BODY "login_over=1\n";
         _cleanup_(grant_freep) Grant *grant = example(), *sealed = NULL, *parsed = NULL;
@@ -148,6 +161,7 @@ static void test_descriptors(void) {
 
 int main(void) {
         test_round_trip();
+        test_keep_replaced();
         test_login_over();
         test_unsound_grants_are_not_sealed();
         test_foreign_bytes();

@@ -187,6 +187,21 @@ static void test_refused_tokens(void) {
         }
 }
 
+/* Unless its provider would end more than that. */
+static void test_refused_tokens_that_are_kept(void) {
+        static const char *const policies[] = {"revoke = logout", "revoke = never"};
+
+        for (size_t i = 0; i < ELEMENTSOF(policies); i++) {
+                Heard heard;
+
+                setup(policies[i]);
+                fake_provider_grant("mallory", "r1");
+                assert(verdict(&heard) == OUTCOME_USER_MISMATCH);
+                assert(fake_provider_requests(FAKE_REVOCATION) == 0);
+                teardown(&heard);
+        }
+}
+
 static void test_kind_of_login(void) {
         static const struct {
                 const char *more, *claims;
@@ -578,6 +593,7 @@ int main(void) {
         test_success();
         test_request();
         test_refused_tokens();
+        test_refused_tokens_that_are_kept();
         test_kind_of_login();
         test_binding();
         test_userinfo();
