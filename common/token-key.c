@@ -2,7 +2,6 @@
 #include "common/token-key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <keyutils.h>
 #include <stdio.h>
 #include <string.h>

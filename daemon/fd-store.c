@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "common/grant.h"
 #include "common/parse.h"
 #include "common/service-store.h"
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/names.h"
 #include "common/outcome.h"
 #include "daemon/account-bus.h"

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "common/log.h"
 #include "common/outcome.h"
 
 struct Retirement {

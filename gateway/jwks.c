@@ -9,7 +9,6 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
-#include <stdint.h>
 
 #include "gateway/base64url.h"
 #include "gateway/json.h"

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/macro.h"
 
 #define SETTLE_USEC USEC_PER_SEC

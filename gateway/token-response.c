@@ -2,7 +2,6 @@
 #include "gateway/token-response.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <strings.h>
 
 #include "common/grant.h"

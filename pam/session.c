@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pam/session.h"
 
-#include <syslog.h>
-
 #include <security/pam_modutil.h>
 
 #include "common/clock.h"

@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/names.h"

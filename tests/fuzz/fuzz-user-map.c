@@ -2,7 +2,6 @@
 #include "fuzz.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "gateway/user-map.h"

@@ -5,11 +5,9 @@
 #include "tests/gateway/odd-fd.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "common/grant.h"
 #include "common/macro.h"

@@ -8,7 +8,6 @@
 #include "gateway/base64url.h"
 #include "gateway/client-assertion.h"
 #include "gateway/client-key.h"
-#include "gateway/json.h"
 #include "gateway/jwks.h"
 #include "tests/unit/jose.h"
 

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "gateway/client-auth.h"
 

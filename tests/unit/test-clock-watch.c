@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
 #include <assert.h>
-#include <stdlib.h>
 
 #include "common/macro.h"
 #include "gateway/display-text.h"

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/form.h"

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "http-client-run.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include "gateway/token-response.h"
 #include "raw-server.h"

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "raw-server.h"
 #include "tls-identity.h"
 

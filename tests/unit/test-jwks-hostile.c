@@ -8,7 +8,6 @@
 #include <openssl/rsa.h>
 #include <stdio.h>
 
-#include "gateway/base64url.h"
 #include "gateway/jwks.h"
 #include "tests/unit/jose.h"
 

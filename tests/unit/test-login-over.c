@@ -6,7 +6,6 @@
 #include <assert.h>
 
 #include "common/clock.h"
-#include "common/names.h"
 #include "tests/unit/daemon-fixture.h"
 
 #define SETTLE (50 * USEC_PER_MSEC)

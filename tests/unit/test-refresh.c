@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/clock.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
 #include <assert.h>
-#include <stdio.h>
 
 #include "common/macro.h"
 #include "gateway/user-agent.h"
