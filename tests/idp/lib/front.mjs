@@ -218,14 +218,14 @@ export class Front {
   }
 
   #send(req, res, { status, headers, body }) {
-    const { settings, secrets } = this.#parts;
+    const { secrets } = this.#parts;
     const bytes = Buffer.from(body);
     const members = parse(body);
     res.oauthError = members?.error;
     secrets.note(members, req.record.endpoint);
     Object.assign(req.record, { status, error: res.oauthError, answered: wallClock() });
     if (res.destroyed) return;
-    if (settings.clock_offset !== 0) res.setHeader('date', new Date(Date.now()).toUTCString());
+    res.setHeader('date', new Date(Date.now()).toUTCString());
     res.writeHead(status, { ...headers, 'content-length': bytes.length });
     res.end(bytes);
   }
