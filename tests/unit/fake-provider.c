@@ -103,10 +103,15 @@ char *fake_provider_id_token(const char *user, int64_t age_sec) {
 }
 
 void fake_provider_say(FakeEndpoint endpoint, FakeAnswer answer) {
-        assert(endpoints[endpoint].n_answers < ANSWERS_MAX);
+        FakeAnswer *place =
+                &endpoints[endpoint].answers[endpoints[endpoint].n_answers % ANSWERS_MAX];
+
+        assert(endpoints[endpoint].n_answers - endpoints[endpoint].n_used < ANSWERS_MAX);
+        free((char *)place->body);
         answer.body = strdup(answer.body ? answer.body : "");
         answer.status = answer.status ? answer.status : 200;
-        endpoints[endpoint].answers[endpoints[endpoint].n_answers++] = answer;
+        *place = answer;
+        endpoints[endpoint].n_answers++;
 }
 
 void fake_provider_grant(const char *user, const char *refresh) {
@@ -167,7 +172,7 @@ static void clear_state(void) {
 static void forget(void) {
         claims_more = "";
         for (size_t i = 0; i < _FAKE_ENDPOINT_MAX; i++) {
-                for (size_t n = 0; n < endpoints[i].n_answers; n++)
+                for (size_t n = 0; n < ANSWERS_MAX; n++)
                         free((char *)endpoints[i].answers[n].body);
                 free(endpoints[i].form);
                 free(endpoints[i].authorization);
@@ -288,9 +293,10 @@ int http_exchange_start(HttpClient *client, const HttpRequest *request, HttpCall
 
         assert(exchange);
         *exchange = (HttpExchange){.callback = callback, .userdata = userdata};
-        exchange->answer = endpoints[endpoint].n_used < endpoints[endpoint].n_answers
-                                   ? endpoints[endpoint].answers[endpoints[endpoint].n_used++]
-                                   : default_answer(endpoint);
+        exchange->answer =
+                endpoints[endpoint].n_used < endpoints[endpoint].n_answers
+                        ? endpoints[endpoint].answers[endpoints[endpoint].n_used++ % ANSWERS_MAX]
+                        : default_answer(endpoint);
         if (!exchange->answer.body)
                 exchange->answer.body = "";
         endpoints[endpoint].n_requests++;

@@ -441,6 +441,34 @@ static void test_limits(void) {
         teardown();
 }
 
+/* A thousand users with some accounts each, and all of them again before the time of any answer is
+ * over: more than is remembered, and nobody is refused. */
+static void test_crowd(void) {
+        enum {
+                USERS = 1000,
+                ACCOUNTS = 3,
+                ROUNDS = 2
+        };
+        unsigned n = 0;
+
+        _Static_assert(USERS * ACCOUNTS > REFRESHES_MAX, "more than is remembered");
+        setup(NULL);
+        refreshes_remember_for(refreshes, 7 * 86400 * USEC_PER_SEC);
+        for (uint64_t round = 0; round < ROUNDS; round++)
+                for (unsigned i = 0; i < USERS * ACCOUNTS; i++, n++) {
+                        char old[32], new[32];
+                        Answer answer;
+
+                        (void)snprintf(old, sizeof(old), "r%u.%" PRIu64, i, round);
+                        (void)snprintf(new, sizeof(new), "r%u.%" PRIu64, i, round + 1);
+                        fake_provider_grant(USER, new);
+                        answer = refresh(UID + i % USERS, old, round);
+                        assert(answer.result == 0 && streq(answer.refresh_token, new));
+                }
+        assert(fake_provider_requests(FAKE_TOKEN) == n);
+        teardown();
+}
+
 static void test_stop(void) {
         Answer answer, refused;
 
@@ -476,6 +504,7 @@ int main(void) {
         test_keys_out_of_reach();
         test_retry_after();
         test_limits();
+        test_crowd();
         test_stop();
         test_no_refresh_token();
         fake_provider_done();
