@@ -22,6 +22,7 @@ static const Property properties[] = {
         {"NextRefresh", "t", offsetof(AccountView, next_refresh_usec)},
         {"Renewals", "u", offsetof(AccountView, renewals)},
         {"KeySerial", "i", offsetof(AccountView, key_serial)},
+        {"KeptOnDisk", "b", offsetof(AccountView, kept_on_disk)},
 };
 
 static void account_view_done(AccountView *view) {

@@ -17,6 +17,7 @@ typedef struct AccountView {
         uint64_t expires_usec, next_refresh_usec;                   /* realtime, 0: none */
         uint32_t renewals;
         int32_t key_serial;
+        int kept_on_disk; /* sd-bus has an int for a boolean */
 } AccountView;
 
 typedef struct AccountViews {

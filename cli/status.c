@@ -35,6 +35,7 @@ static json_object *json_account(const AccountView *view) {
                 {"last_error", json_object_new_string(view->last_error)},
                 {"key_serial", json_object_new_int(view->key_serial)},
                 {"renewals", json_object_new_int64(view->renewals)},
+                {"kept_on_disk", json_object_new_boolean(view->kept_on_disk)},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(members); i++)
@@ -77,7 +78,10 @@ static void print_account(const AccountView *view) {
         print_fact("issuer", view->issuer);
         print_fact("subject", view->subject);
         print_fact("scope", view->scope);
-        print_time("token", view->expires_usec, "expires");
+        if (view->expires_usec == 0)
+                (void)printf("  %-13s none yet\n", "token");
+        else
+                print_time("token", view->expires_usec, "expires");
         if (view->next_refresh_usec > clock_realtime_usec())
                 print_time("next refresh", view->next_refresh_usec, "due");
         else if (view->next_refresh_usec == 0 && !streq(view->state, "refreshing"))
@@ -88,6 +92,8 @@ static void print_account(const AccountView *view) {
                              view->name);
         else
                 (void)printf("  %-13s none\n", "key");
+        if (view->kept_on_disk)
+                (void)printf("  %-13s kept, encrypted on this host\n", "after reboot");
         if (*view->last_error)
                 print_fact("trouble", view->last_error);
 }

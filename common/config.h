@@ -64,6 +64,7 @@ typedef struct ProviderConfig {
         bool userinfo; /* claims that the ID token lacks are asked for at the UserInfo endpoint */
         bool require_offline_access;
         bool keep_on_logout;
+        bool persist; /* grants of users who linger are kept on disk, encrypted */
         bool allow_loopback_http;
 } ProviderConfig;
 

@@ -40,7 +40,8 @@ static const Field fields[] = {
         {"keep_replaced", FIELD_NUMBER, offsetof(Grant, keep_replaced), false, false},
         {"generation", FIELD_NUMBER, offsetof(Grant, generation), true, false},
         {"login_over", FIELD_NUMBER, offsetof(Grant, login_over), false, false},
-        {"access_token", FIELD_SECRET, offsetof(Grant, access_token), true, false},
+        {"kept_on_disk", FIELD_NUMBER, offsetof(Grant, kept_on_disk), false, false},
+        {"access_token", FIELD_SECRET, offsetof(Grant, access_token), false, false},
         {"refresh_token", FIELD_SECRET, offsetof(Grant, refresh_token), false, false},
 };
 
@@ -88,7 +89,8 @@ static bool value_is_clean(const char *value, size_t size, const Field *field) {
 static bool grant_is_sound(const Grant *grant) {
         return account_name_is_valid(grant->account) && grant->refresh_at >= 1 &&
                grant->refresh_at <= 99 && grant->keep_on_logout <= 1 && grant->keep_replaced <= 1 &&
-               grant->lifetime_usec > 0 && grant->login_over <= (grant->refresh_token ? 0 : 1);
+               grant->lifetime_usec > 0 && grant->login_over <= (grant->refresh_token ? 0 : 1) &&
+               grant->kept_on_disk <= 1 && (grant->access_token || grant->expires_usec == 0);
 }
 
 /* Appends at @p, which has room by field_size(); returns the new end. */
@@ -146,7 +148,7 @@ static ssize_t field_size(const Grant *grant, const Field *field) {
         return (ssize_t)(strlen(field->name) + size + 2);
 }
 
-int grant_seal(const Grant *grant, int *ret_fd) {
+int grant_format(const Grant *grant, Secret **ret) {
         _cleanup_(secret_freep) Secret *buffer = NULL;
         size_t size = strlen(GRANT_MAGIC);
         char *p;
@@ -169,8 +171,19 @@ int grant_seal(const Grant *grant, int *ret_fd) {
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 p = field_write(p, grant, &fields[i]);
 
-        return sealed_memfd_new("oidc-keyring-grant", secret_bytes(buffer),
-                                (size_t)(p - secret_buffer(buffer)), ret_fd);
+        /* Numbers are shorter than their bound. */
+        return secret_new_copy(secret_bytes(buffer), (size_t)(p - secret_buffer(buffer)), ret);
+}
+
+int grant_seal(const Grant *grant, int *ret_fd) {
+        _cleanup_(secret_freep) Secret *text = NULL;
+        int r;
+
+        r = grant_format(grant, &text);
+        if (r < 0)
+                return r;
+        return sealed_memfd_new("oidc-keyring-grant", secret_bytes(text), secret_size(text),
+                                ret_fd);
 }
 
 static const Field *field_by_name(const char *name, size_t size) {

@@ -30,8 +30,9 @@ typedef struct Grant {
         uint64_t keep_replaced;  /* 0: revoke what this one takes the place of */
         uint64_t generation;     /* 0 at login, one more with each refresh */
         uint64_t login_over;     /* 1: its provider has ended it, and the refresh token is gone */
-        Secret *access_token;
-        Secret *refresh_token; /* NULL: the provider gave none, the token cannot be renewed */
+        uint64_t kept_on_disk;   /* 1: the gateway has it for after a reboot, too */
+        Secret *access_token;    /* NULL: it was not kept over the reboot; expires_usec is 0 then */
+        Secret *refresh_token;   /* NULL: the provider gave none, the token cannot be renewed */
 } Grant;
 
 Grant *grant_free(Grant *grant);
@@ -46,5 +47,7 @@ int grant_seal(const Grant *grant, int *ret_fd);
  * descriptor stays the caller's. */
 int grant_unseal(int fd, Grant **ret);
 
-/* The parser behind it, on its own for tests and fuzzing. */
+/* The same lines as they are, for what encrypts them; the sizes that the descriptor may have. */
+int grant_format(const Grant *grant, Secret **ret);
+/* The parser behind all this, on its own for tests and fuzzing, too. */
 int grant_parse(const char *bytes, size_t size, Grant **ret);

@@ -28,6 +28,8 @@
 #define ENCRYPTED_CREDENTIALS_FOLDER "/etc/oidc-keyring/encrypted"
 /* StateDirectory= of the gateway's unit. */
 #define STATE_FOLDER "/var/lib/oidc-keyring"
+/* ListenStream= of oidc-keyring-host-key.socket. */
+#define HOST_KEY_SOCKET "/run/oidc-keyring-host-key"
 
 /* The access token's key is of type "user", its description this followed by the account. */
 #define TOKEN_KEY_PREFIX "oidc:"

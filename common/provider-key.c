@@ -228,6 +228,7 @@ static const struct ProviderKey {
         {"rotation_grace", &type_grace, FIELD(rotation_grace_sec), "30"},
         {"revoke", &type_revoke, FIELD(revoke), "always"},
         {"keep_on_logout", &type_truth, FIELD(keep_on_logout), "no"},
+        {"persist", &type_truth, FIELD(persist), "no"},
         {"allow_loopback_http", &type_truth, FIELD(allow_loopback_http), "no"},
 };
 

@@ -88,6 +88,17 @@ static int property_key_serial(sd_bus *bus, const char *path, const char *interf
         return sd_bus_message_append(reply, "i", account_key_serial(userdata));
 }
 
+static int property_kept_on_disk(sd_bus *bus, const char *path, const char *interface,
+                                 const char *property, sd_bus_message *reply, void *userdata,
+                                 sd_bus_error *error) {
+        (void)bus;
+        (void)path;
+        (void)interface;
+        (void)property;
+        (void)error;
+        return sd_bus_message_append(reply, "b", account_grant(userdata)->kept_on_disk != 0);
+}
+
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable account_vtable[] = {
@@ -102,6 +113,7 @@ static const sd_bus_vtable account_vtable[] = {
         SD_BUS_PROPERTY("LastError", "s", property_text, 0, CHANGES),
         SD_BUS_PROPERTY("Renewals", "u", property_renewals, 0, CHANGES),
         SD_BUS_PROPERTY("KeySerial", "i", property_key_serial, 0, CHANGES),
+        SD_BUS_PROPERTY("KeptOnDisk", "b", property_kept_on_disk, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };
 
@@ -176,7 +188,7 @@ static void account_bus_emit(sd_bus *bus, const Account *account,
 static int emit_changed(sd_bus *bus, const char *path) {
         return sd_bus_emit_properties_changed(
                 bus, path, KEYRING_ACCOUNT_INTERFACE, "State", "Issuer", "Subject", "Scope",
-                "Expires", "NextRefresh", "LastError", "Renewals", "KeySerial", NULL);
+                "Expires", "NextRefresh", "LastError", "Renewals", "KeySerial", "KeptOnDisk", NULL);
 }
 
 void account_bus_emit_added(sd_bus *bus, const Account *account) {

@@ -14,7 +14,8 @@
 
 struct GatewayCall {
         GatewayMethod method;
-        int sent_fd;
+        int sent_fd; /* -1: what is sent is `after` */
+        char after[ACCOUNT_NAME_MAX + 1];
         sd_bus *bus;
         sd_bus_slot *slot; /* of the call, once it has been sent */
         sd_event_source *ending;
@@ -31,6 +32,7 @@ static const struct {
 } methods[_GATEWAY_METHOD_MAX] = {
         [GATEWAY_REFRESH] = {"Refresh", 90 * USEC_PER_SEC},
         [GATEWAY_REVOKE] = {"Revoke", 6 * USEC_PER_SEC},
+        [GATEWAY_RESTORE_GRANT] = {"RestoreGrant", 60 * USEC_PER_SEC},
 };
 
 GatewayCall *gateway_call_free(GatewayCall *call) {
@@ -123,7 +125,8 @@ static int gateway_call_on_connected(sd_bus_message *signal, void *userdata, sd_
                                            GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE,
                                            methods[call->method].member);
         if (r >= 0)
-                r = sd_bus_message_append(message, "h", call->sent_fd);
+                r = call->sent_fd >= 0 ? sd_bus_message_append(message, "h", call->sent_fd)
+                                       : sd_bus_message_append(message, "s", call->after);
         if (r >= 0)
                 r = sd_bus_call_async(call->bus, &call->slot, message, gateway_call_on_reply, call,
                                       methods[call->method].timeout_usec);
@@ -172,8 +175,8 @@ static int gateway_call_connect(GatewayCall *call, const GatewayClient *client) 
         return sd_bus_attach_event(call->bus, client->event, SD_EVENT_PRIORITY_NORMAL);
 }
 
-int gateway_call_new(const GatewayClient *client, GatewayMethod method, int grant_fd,
-                     GatewayDone done, void *userdata, GatewayCall **ret) {
+static int gateway_call_prepare(const GatewayClient *client, GatewayMethod method, GatewayDone done,
+                                void *userdata, GatewayCall **ret) {
         _cleanup_(gateway_call_freep) GatewayCall *call = calloc(1, sizeof(*call));
         int r;
 
@@ -181,9 +184,6 @@ int gateway_call_new(const GatewayClient *client, GatewayMethod method, int gran
                 return -ENOMEM;
         call->sent_fd = call->grant_fd = -1;
         call->method = method;
-        call->sent_fd = fcntl(grant_fd, F_DUPFD_CLOEXEC, 3);
-        if (call->sent_fd < 0)
-                return -errno;
         gateway_call_redirect(call, done, userdata);
         r = sd_event_add_defer(client->event, &call->ending, gateway_call_ended, call);
         if (r < 0)
@@ -192,11 +192,50 @@ int gateway_call_new(const GatewayClient *client, GatewayMethod method, int gran
         if (r < 0)
                 return r;
 
-        r = gateway_call_connect(call, client);
-        if (r < 0) {
-                (void)log_debug_errno(r, "The system bus cannot be reached");
-                r = gateway_call_end(call, r, bus_error_gateway_message());
-        }
+        *ret = TAKE_PTR(call);
+        return 0;
+}
+
+static int gateway_call_start(GatewayCall *call, const GatewayClient *client) {
+        int r = gateway_call_connect(call, client);
+
+        if (r >= 0)
+                return r;
+        (void)log_debug_errno(r, "The system bus cannot be reached");
+        return gateway_call_end(call, r, bus_error_gateway_message());
+}
+
+int gateway_call_new(const GatewayClient *client, GatewayMethod method, int grant_fd,
+                     GatewayDone done, void *userdata, GatewayCall **ret) {
+        _cleanup_(gateway_call_freep) GatewayCall *call = NULL;
+        int r;
+
+        r = gateway_call_prepare(client, method, done, userdata, &call);
+        if (r < 0)
+                return r;
+        call->sent_fd = fcntl(grant_fd, F_DUPFD_CLOEXEC, 3);
+        if (call->sent_fd < 0)
+                return -errno;
+        r = gateway_call_start(call, client);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(call);
+        return 0;
+}
+
+int gateway_call_new_restore(const GatewayClient *client, const char *after, GatewayDone done,
+                             void *userdata, GatewayCall **ret) {
+        _cleanup_(gateway_call_freep) GatewayCall *call = NULL;
+        int r;
+
+        if (strlen(after) > ACCOUNT_NAME_MAX)
+                return -EINVAL;
+        r = gateway_call_prepare(client, GATEWAY_RESTORE_GRANT, done, userdata, &call);
+        if (r < 0)
+                return r;
+        (void)stpcpy(call->after, after);
+        r = gateway_call_start(call, client);
         if (r < 0)
                 return r;
 

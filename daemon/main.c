@@ -112,9 +112,6 @@ static int open_bus(sd_event *event, sd_bus **ret) {
 static int serve(Manager *manager) {
         int r;
 
-        r = manager_restore(manager);
-        if (r < 0)
-                return log_error_errno(r, "The grants in the fd store cannot be taken up");
         token_key_remove_torn(); /* the keys of these grants have just been written */
         r = manager_export(manager);
         if (r < 0)
@@ -124,6 +121,25 @@ static int serve(Manager *manager) {
                 return log_error_errno(r, "The name %s cannot be had", KEYRING_BUS_NAME);
         (void)sd_notify(0, "READY=1");
         return 0;
+}
+
+static void on_ready(void *userdata) {
+        Manager *manager = userdata;
+
+        if (serve(manager) < 0)
+                (void)sd_event_exit(sd_bus_get_event(manager_bus(manager)), EXIT_FAILURE);
+}
+
+static int begin(Manager *manager) {
+        int r;
+
+        r = manager_restore(manager);
+        if (r < 0)
+                return log_error_errno(r, "The grants in the fd store cannot be taken up");
+        if (manager_n_accounts(manager) > 0)
+                return serve(manager);
+        r = manager_restore_kept(manager, on_ready, manager);
+        return r < 0 ? log_error_errno(r, "The gateway cannot be asked") : 0;
 }
 
 static int run(void) {
@@ -150,7 +166,7 @@ static int run(void) {
         r = add_sources(event, manager);
         if (r < 0)
                 return log_error_errno(r, "The event loop cannot be filled");
-        r = serve(manager);
+        r = begin(manager);
         if (r < 0)
                 return r;
         return sd_event_loop(event);

@@ -6,10 +6,12 @@
 #include <systemd/sd-login.h>
 
 #include "common/clock.h"
+#include "common/linger.h"
 #include "common/log.h"
 #include "daemon/account-bus.h"
 #include "daemon/fd-store.h"
 #include "daemon/gateway-watch.h"
+#include "daemon/restoration.h"
 
 #define LEAVE_USEC (5 * USEC_PER_SEC)
 
@@ -36,6 +38,9 @@ struct Manager {
         Retiring retiring[MANAGER_RETIREMENTS_MAX];
         size_t n_retiring;
         GatewayWatch *network; /* while an account is offline */
+        Restoration *restoration;
+        void (*ready)(void *userdata);
+        void *ready_userdata;
         sd_event_source *deadline;
         bool leaving;
 };
@@ -155,6 +160,7 @@ Manager *manager_free(Manager *manager) {
                         logout_part(manager->retiring[i].logout, -ESHUTDOWN, NULL);
         }
         gateway_watch_free(manager->network);
+        restoration_free(manager->restoration);
         sd_event_source_disable_unref(manager->deadline);
         sd_event_unref(manager->context.event);
         sd_bus_unref(manager->bus);
@@ -309,6 +315,36 @@ int manager_restore(Manager *manager) {
         return r < 0 ? r : 0;
 }
 
+static int manager_on_kept(void *userdata, int grant_fd, char **ret_account) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        Manager *manager = userdata;
+        Account *account;
+        int r;
+
+        r = grant_unseal(grant_fd, &grant);
+        if (r < 0)
+                return r;
+        *ret_account = strdup(grant->account);
+        if (!*ret_account)
+                return -ENOMEM;
+        if (manager_find(manager, grant->account)) /* a login since then is the newer one */
+                return 0;
+        return manager_add_new(manager, TAKE_PTR(grant), &account);
+}
+
+static void manager_on_kept_ready(void *userdata) {
+        Manager *manager = userdata;
+
+        manager->ready(manager->ready_userdata);
+}
+
+int manager_restore_kept(Manager *manager, void (*ready)(void *userdata), void *userdata) {
+        manager->ready = ready;
+        manager->ready_userdata = userdata;
+        return restoration_new(&manager->context.gateway, manager_on_kept, manager_on_kept_ready,
+                               manager, &manager->restoration);
+}
+
 /* Out of the list and off the bus; the grant goes to a retirement that @logout waits for. */
 static void manager_end_account(Manager *manager, Account *account, Logout *logout) {
         Retiring *retiring = manager_retiring(manager);
@@ -361,6 +397,11 @@ static void manager_ignore(void *userdata, int result, const char *message) {
         (void)message;
 }
 
+/* A user who lingers is stopped by a shutdown, and comes back. */
+static bool grant_is_to_be_kept(const Grant *grant) {
+        return grant->keep_on_logout || (grant->kept_on_disk && user_lingers("", grant->user));
+}
+
 void manager_leave(Manager *manager, bool restart) {
         sd_event *event = manager->context.event;
         size_t i = 0;
@@ -374,7 +415,7 @@ void manager_leave(Manager *manager, bool restart) {
         while (i < manager->n_accounts) {
                 Account *account = manager->accounts[i];
 
-                if (account_grant(account)->keep_on_logout)
+                if (grant_is_to_be_kept(account_grant(account)))
                         i++;
                 else if (manager_logout(manager, account, manager_ignore, NULL) < 0)
                         break;

@@ -32,6 +32,10 @@ DEFINE_CLEANUP(Manager, manager_free);
  * end: they are still there for the next, and nothing older was taken for the newest. */
 int manager_restore(Manager *manager);
 
+/* Where there was nothing, asks the gateway for what it kept over a reboot. @ready is called once,
+ * later, when that is here or can be waited for no longer: whoever is served then finds it. */
+int manager_restore_kept(Manager *manager, void (*ready)(void *userdata), void *userdata);
+
 /* A descriptor from a login; it stays the caller's. -EBADF, -EBADMSG: not a grant; -ENOBUFS: too
  * many accounts; -ESHUTDOWN: on the way out. */
 int manager_add_grant(Manager *manager, int fd, Account **ret);
@@ -50,7 +54,8 @@ void manager_clock_was_set(void *userdata);
 int manager_logout(Manager *manager, Account *account, ManagerDone done, void *userdata);
 
 /* Ends the event loop: at once with everything kept for the next process if @restart, else when
- * every grant that is not to be kept has been revoked, but within 5 s. */
+ * every grant that is not to be kept has been revoked, but within 5 s. Those that the gateway has
+ * for after a reboot are kept while their user lingers. */
 void manager_leave(Manager *manager, bool restart);
 
 sd_bus *manager_bus(const Manager *manager);

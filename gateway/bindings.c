@@ -312,6 +312,24 @@ int bindings_admit(const Bindings *bindings, const ProviderConfig *config, const
         return refuse_other(config, user, subject, &stored);
 }
 
+int bindings_confirm(const Bindings *bindings, const ProviderConfig *config, const char *user,
+                     const char *subject) {
+        _cleanup_(stored_done) Stored stored = {0};
+        int r;
+
+        if (!config->bind_subject || config->user_map)
+                return 0;
+        r = user_is_file_name(user) ? bindings_read(bindings, config->name, user, &stored)
+                                    : -ENOENT;
+        if (r == -ENOENT)
+                return OUTCOME_IDENTITY_CHANGED;
+        if (r < 0)
+                return refuse_unknown(bindings, config, user, true, r);
+        return streq(stored.issuer, config->issuer) && streq(stored.subject, subject)
+                       ? 0
+                       : OUTCOME_IDENTITY_CHANGED;
+}
+
 /* For root. */
 
 typedef struct Names {

@@ -29,6 +29,11 @@ DEFINE_CLEANUP(Bindings, bindings_free);
 int bindings_admit(const Bindings *bindings, const ProviderConfig *config, const char *user,
                    const char *subject);
 
+/* The same without making one: whether @user is still bound to @subject, where users are bound.
+ * OUTCOME_IDENTITY_CHANGED: to another one or to none. OUTCOME_STATE_UNUSABLE. */
+int bindings_confirm(const Bindings *bindings, const ProviderConfig *config, const char *user,
+                     const char *subject);
+
 typedef struct Binding {
         const char *provider;
         const char *user;

@@ -86,20 +86,14 @@ static int configuration_refresh(Configuration *configuration) {
         return r;
 }
 
-int configuration_provider(Configuration *configuration, const char *name, Provider **ret) {
-        const ProviderConfig *found;
-        const Config *config;
+static int configuration_slot(Configuration *configuration, const ProviderConfig *found,
+                              Provider **ret) {
+        const Config *config = config_generation_config(configuration->generation);
         Provider **slot;
         int r;
 
-        r = configuration_refresh(configuration);
-        if (r != 0)
-                return r;
-        config = config_generation_config(configuration->generation);
-        found = config_provider(config, name);
         if (!found)
                 return OUTCOME_UNKNOWN_PROVIDER;
-
         slot = &configuration->providers[found - config->providers];
         if (!*slot) {
                 r = provider_new(configuration->generation, found, configuration->http, slot);
@@ -108,6 +102,34 @@ int configuration_provider(Configuration *configuration, const char *name, Provi
         }
         *ret = *slot;
         return 0;
+}
+
+int configuration_provider(Configuration *configuration, const char *name, Provider **ret) {
+        int r = configuration_refresh(configuration);
+
+        if (r != 0)
+                return r;
+        return configuration_slot(
+                configuration,
+                config_provider(config_generation_config(configuration->generation), name), ret);
+}
+
+int configuration_provider_after(Configuration *configuration, const char *after, Provider **ret) {
+        const ProviderConfig *next = NULL;
+        const Config *config;
+        int r;
+
+        r = configuration_refresh(configuration);
+        if (r != 0)
+                return r;
+        config = config_generation_config(configuration->generation);
+        for (size_t i = 0; i < config->n_providers; i++) {
+                const ProviderConfig *one = &config->providers[i];
+
+                if (strcmp(one->name, after) > 0 && (!next || strcmp(one->name, next->name) < 0))
+                        next = one;
+        }
+        return configuration_slot(configuration, next, ret);
 }
 
 bool configuration_is_empty(const Configuration *configuration) {

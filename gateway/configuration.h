@@ -23,6 +23,10 @@ void configuration_reload(Configuration *configuration);
  * reference. 0, OUTCOME_CONFIGURATION, OUTCOME_UNKNOWN_PROVIDER, -errno. */
 int configuration_provider(Configuration *configuration, const char *name, Provider **ret);
 
+/* The one whose name comes next after @after ("": the first), by bytes. OUTCOME_UNKNOWN_PROVIDER:
+ * none does. */
+int configuration_provider_after(Configuration *configuration, const char *after, Provider **ret);
+
 /* Whether it was read and has no provider at all. */
 bool configuration_is_empty(const Configuration *configuration);
 

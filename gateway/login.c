@@ -576,6 +576,10 @@ const char *login_user(const Login *login) {
         return login->user;
 }
 
+const ProviderConfig *login_provider_config(const Login *login) {
+        return provider_config(login->provider);
+}
+
 uid_t login_user_uid(const Login *login) {
         return login->user_uid;
 }

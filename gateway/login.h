@@ -65,6 +65,7 @@ void login_give_back(Login *login, Grant *grant);
 const char *login_id(const Login *login);
 const char *login_user(const Login *login);
 uid_t login_user_uid(const Login *login);
+const ProviderConfig *login_provider_config(const Login *login);
 uid_t login_caller_uid(const Login *login);
 bool login_is_waiting(const Login *login);    /* for approval, or on the way there */
 bool login_was_delivered(const Login *login); /* somebody has got the verdict */

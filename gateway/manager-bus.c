@@ -352,6 +352,25 @@ static int method_revoke(sd_bus_message *message, void *userdata, sd_bus_error *
         return 1;
 }
 
+static int method_restore_grant(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        Manager *manager = userdata;
+        const char *after;
+        uid_t caller;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &after);
+        if (r < 0)
+                return r;
+        r = caller_of(message, manager, &caller);
+        if (r < 0)
+                return r;
+        r = manager_restore_grant(manager, caller, after, &grant);
+        if (r != 0)
+                return bus_error_set(error, r, message_for(manager, r));
+        return reply_grant(message, grant);
+}
+
 /* Check */
 
 static int reply_findings(sd_bus_message *message, const CheckFinding *findings,
@@ -493,6 +512,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Refresh", ("h", grant), ("h", grant), method_refresh, 0),
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("h", grant), SD_BUS_NO_RESULT, method_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        METHOD("RestoreGrant", ("s", after), ("h", grant), method_restore_grant, 0),
         METHOD("Check", ("s", provider), ("a(sss)", findings), method_check, 0),
         METHOD("ListBindings", ("s", after_provider, "s", after_user), ("a(sssst)", bindings),
                method_list_bindings, 0),

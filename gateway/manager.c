@@ -10,6 +10,7 @@
 #include "gateway/display-text.h"
 #include "gateway/limits.h"
 #include "gateway/pace.h"
+#include "gateway/restoration.h"
 #include "gateway/result-text.h"
 
 typedef struct ManagedLogin {
@@ -33,8 +34,9 @@ struct Manager {
         HttpClient *http;
         Configuration *configuration;
         Bindings *bindings;
+        GrantFiles *files;
         Limits *limits;
-        Pace *revoke_pace;
+        Pace *grant_pace; /* of what is called with a grant, or for one, but Refresh */
         Revocations *revocations;
         Refreshes *refreshes;
         LIST_HEAD(, ManagedLogin) logins;
@@ -67,16 +69,19 @@ int manager_new(sd_event *event, const char *root, Manager **ret) {
         r = bindings_new(root, &manager->bindings);
         if (r < 0)
                 return r;
+        r = grant_files_new(root, &manager->files);
+        if (r < 0)
+                return r;
         r = limits_new(&manager->limits);
         if (r < 0)
                 return r;
-        r = pace_new(REVOKE_BURST, REVOKE_PERIOD_USEC, &manager->revoke_pace);
+        r = pace_new(GRANT_BURST, GRANT_PERIOD_USEC, &manager->grant_pace);
         if (r < 0)
                 return r;
         r = revocations_new(event, &manager->revocations);
         if (r < 0)
                 return r;
-        r = refreshes_new(event, manager->revocations, &manager->refreshes);
+        r = refreshes_new(event, manager->revocations, manager->files, &manager->refreshes);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(manager);
@@ -135,8 +140,9 @@ Manager *manager_free(Manager *manager) {
         revocations_free(manager->revocations);
         configuration_free(manager->configuration);
         bindings_free(manager->bindings);
+        grant_files_free(manager->files);
         limits_free(manager->limits);
-        pace_free(manager->revoke_pace);
+        pace_free(manager->grant_pace);
         http_client_free(manager->http);
         sd_event_unref(manager->event);
         free(manager);
@@ -393,6 +399,7 @@ int manager_claim_grant(Manager *manager, uid_t caller, const char *id, const ch
                 return r;
         if (!streq(login_user(login), user) || login_claim(login, ret) < 0)
                 return OUTCOME_UNKNOWN_LOGIN;
+        grant_files_keep(manager->files, login_provider_config(login), login_user_uid(login), *ret);
         return 0;
 }
 
@@ -401,16 +408,18 @@ void manager_end_claim(Manager *manager, uid_t caller, const char *id, Grant *gr
 
         if (manager_find_login(manager, caller, id, &login) != 0)
                 grant_free(grant);
-        else if (grant)
+        else if (grant) {
+                grant_files_remove(manager->files, login_user_uid(login), grant->account);
                 login_give_back(login, grant);
-        else
+        } else
                 managed_login_free(manager_managed(manager, login));
 }
 
 /* Grants. */
 
-/* A grant and the provider that it is of. A token is never sent to another issuer than the one that
- * gave it, so a grant of before an edit of the configuration is of no use under the new one. */
+/* A grant, also where it is refused, and the provider that it is of. A token is never sent to
+ * another issuer than the one that gave it, so a grant of before an edit of the configuration is of
+ * no use under the new one. */
 static int manager_open_grant(Manager *manager, int fd, Grant **ret, Provider **ret_provider) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         int r;
@@ -421,27 +430,39 @@ static int manager_open_grant(Manager *manager, int fd, Grant **ret, Provider **
         if (r < 0)
                 return r;
         r = configuration_provider(manager->configuration, grant->account, ret_provider);
-        if (r != 0)
-                return r;
-        if (!streq(provider_config(*ret_provider)->issuer, grant->issuer)) {
+        if (r == 0 && !streq(provider_config(*ret_provider)->issuer, grant->issuer)) {
                 log_notice("Grant of %s: its issuer %s is not that of provider %s any more",
                            grant->user, grant->issuer, grant->account);
-                return OUTCOME_CONFIGURATION;
+                r = OUTCOME_CONFIGURATION;
         }
         *ret = TAKE_PTR(grant);
-        return 0;
+        return r;
+}
+
+int manager_restore_grant(Manager *manager, uid_t caller, const char *after, Grant **ret) {
+        const Restoration restoration = {
+                .configuration = manager->configuration,
+                .bindings = manager->bindings,
+                .files = manager->files,
+                .revocations = manager->revocations,
+        };
+
+        if (manager->stopping || !pace_take_uid(manager->grant_pace, caller, clock_boottime_usec()))
+                return OUTCOME_PROVIDER_BUSY;
+        return restoration_next(&restoration, caller, after, ret);
 }
 
 void manager_refresh(Manager *manager, uid_t caller, int fd, RefreshDone done, void *userdata) {
+        _cleanup_(grant_freep) Grant *grant = NULL;
         Provider *provider;
-        Grant *grant = NULL;
         int r;
 
         r = manager_open_grant(manager, fd, &grant, &provider);
         if (r != 0)
                 done(r, NULL, userdata);
         else
-                refreshes_renew(manager->refreshes, provider, caller, grant, done, userdata);
+                refreshes_renew(manager->refreshes, provider, caller, TAKE_PTR(grant), done,
+                                userdata);
 }
 
 void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done, void *userdata) {
@@ -450,7 +471,10 @@ void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done,
         int r;
 
         r = manager_open_grant(manager, fd, &grant, &provider);
-        if (r == 0 && !pace_take_uid(manager->revoke_pace, caller, clock_boottime_usec()))
+        if (grant)
+                grant_files_forget(manager->files, r == 0 ? provider_config(provider) : NULL,
+                                   caller, grant);
+        if (r == 0 && !pace_take_uid(manager->grant_pace, caller, clock_boottime_usec()))
                 r = OUTCOME_PROVIDER_BUSY;
         if (r != 0) {
                 done(r, userdata);

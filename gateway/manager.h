@@ -21,8 +21,8 @@
 /* With those that have ended and wait to be asked for. Each takes a match rule (of who began it),
  * of which the system bus gives 512 to one connection. */
 #define LOGINS_MAX 400u
-#define REVOKE_BURST 60u
-#define REVOKE_PERIOD_USEC UINT64_C(1000000)
+#define GRANT_BURST 60u /* Revoke and RestoreGrant of one user, then one in */
+#define GRANT_PERIOD_USEC UINT64_C(1000000)
 #define CHECKS_MAX 8u
 #define BINDINGS_PAGE 1000u /* in one answer */
 
@@ -83,6 +83,10 @@ void manager_end_claim(Manager *manager, uid_t caller, const char *id, Grant *gr
 
 int manager_check_account(Manager *manager, uid_t caller, const char *provider, const char *user,
                           PolicyVerdict *ret);
+
+/* The grant that was kept over a reboot for @caller at the provider after @after, by name ("": the
+ * first). OUTCOME_UNKNOWN_ACCOUNT: there is none. */
+int manager_restore_grant(Manager *manager, uid_t caller, const char *after, Grant **ret);
 
 /* @done is called exactly once, perhaps from within. @fd stays the caller's. */
 void manager_refresh(Manager *manager, uid_t caller, int fd, RefreshDone done, void *userdata);

@@ -103,6 +103,17 @@ int policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid,
         return 0;
 }
 
+int policy_confirm_subject(const ProviderConfig *config, const char *user, const char *subject,
+                           char **ret_problem) {
+        bool same = true;
+        int r = 0;
+
+        *ret_problem = NULL;
+        if (config->user_map)
+                r = map_says(config, user, subject, &same, ret_problem);
+        return r == 0 && !same ? OUTCOME_USER_MISMATCH : r;
+}
+
 /* Not toupper(): what a letter is must not depend on a locale. */
 static char fold(char c, bool ignore_case) {
         return (char)(ignore_case && c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);

@@ -28,6 +28,11 @@ typedef enum PolicyVerdict {
 int policy_judge_user(const ProviderConfig *config, const char *user, uid_t uid, PolicyVerdict *ret,
                       char **ret_problem);
 
+/* Whether the user_map, if there is one, still says that @user is @subject: for a grant of a login
+ * that was judged before. 0, OUTCOME_USER_MISMATCH, OUTCOME_CONFIGURATION as above; -ENOMEM. */
+int policy_confirm_subject(const ProviderConfig *config, const char *user, const char *subject,
+                           char **ret_problem);
+
 /* Whether @identity is @user, and one that may log in. 0; OUTCOME_USER_MISMATCH: it is somebody
  * else; OUTCOME_IDENTITY_NOT_ALLOWED: allow_groups or require_claim is against it;
  * OUTCOME_CONFIGURATION as above; -ENOMEM. *ret_detail (or NULL) names the rule for the log, fit

@@ -100,6 +100,10 @@ void refresh_spare(Refresh *refresh) {
         refresh->spared = true;
 }
 
+const ProviderConfig *refresh_provider_config(const Refresh *refresh) {
+        return provider_config(refresh->provider);
+}
+
 Grant *refresh_take_grant(Refresh *refresh) {
         return TAKE_PTR(refresh->grant);
 }

@@ -50,6 +50,8 @@ void refresh_verify_again(Refresh *refresh);
  * asks comes again, with the token before it, which may work. */
 void refresh_spare(Refresh *refresh);
 
+const ProviderConfig *refresh_provider_config(const Refresh *refresh);
+
 Grant *refresh_take_grant(Refresh *refresh);
 /* As it was given. NULL once it was taken. */
 const Grant *refresh_grant(const Refresh *refresh);

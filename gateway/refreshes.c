@@ -48,6 +48,7 @@ struct Entry {
 struct Refreshes {
         sd_event *event;
         Revocations *revocations;
+        GrantFiles *files;
         Pace *pace;
         uint64_t answer_usec;
         bool stopping;
@@ -185,7 +186,7 @@ static void on_journal(const RefreshKey *key, uint64_t sent_usec, Grant *answer,
 
 /* Life-cycle. */
 
-int refreshes_new(sd_event *event, Revocations *revocations, Refreshes **ret) {
+int refreshes_new(sd_event *event, Revocations *revocations, GrantFiles *files, Refreshes **ret) {
         _cleanup_(refreshes_freep) Refreshes *refreshes = calloc(1, sizeof(*refreshes));
         int r;
 
@@ -198,6 +199,7 @@ int refreshes_new(sd_event *event, Revocations *revocations, Refreshes **ret) {
                 return r;
         refreshes->event = sd_event_ref(event);
         refreshes->revocations = revocations;
+        refreshes->files = files;
         r = refresh_journal_load(on_journal, refreshes);
         if (r < 0)
                 (void)log_warning_errno(r, "The journal of refreshes cannot be read");
@@ -263,8 +265,11 @@ static void entry_log(const Entry *entry, int result, const char *detail) {
 /* Each of these is the last thing its caller does: the entry may be gone afterwards. */
 
 static void entry_renewed(Entry *entry) {
+        const ProviderConfig *config = refresh_provider_config(entry->refresh);
+
         entry->answer = refresh_take_grant(entry->refresh);
         refresh_journal_answer(&entry->key, entry->answer);
+        grant_files_keep(entry->all->files, config, entry->key.uid, entry->answer);
         entry->refresh = refresh_free(entry->refresh);
         entry_tell(entry, 0, entry->answer);
         entry_remember(entry, ENTRY_DONE, entry->all->answer_usec);
@@ -274,6 +279,9 @@ static void entry_renewed(Entry *entry) {
 static void entry_failed(Entry *entry, int result) {
         uint64_t lost_usec = refresh_lost_since(entry->refresh);
 
+        if (result == OUTCOME_LOGIN_REQUIRED || result == OUTCOME_USER_MISMATCH)
+                grant_files_forget(entry->all->files, refresh_provider_config(entry->refresh),
+                                   entry->key.uid, refresh_grant(entry->refresh));
         entry_tell(entry, result, NULL);
         if (lost_usec == 0 || result == OUTCOME_ANSWER_LOST || result == OUTCOME_LOGIN_REQUIRED) {
                 entry_free(entry);

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/grant.h"
+#include "gateway/grant-files.h"
 #include "gateway/provider.h"
 #include "gateway/revocation.h"
 
@@ -25,8 +26,9 @@
 
 typedef struct Refreshes Refreshes;
 
-/* Takes up what a predecessor left in the journal. */
-int refreshes_new(sd_event *event, Revocations *revocations, Refreshes **ret);
+/* Takes up what a predecessor left in the journal. @files: where grants are kept that outlive a
+ * reboot. */
+int refreshes_new(sd_event *event, Revocations *revocations, GrantFiles *files, Refreshes **ret);
 Refreshes *refreshes_free(Refreshes *refreshes); /* callers learn that it was cancelled */
 DEFINE_CLEANUP(Refreshes, refreshes_free);
 

@@ -189,6 +189,10 @@ class Host:
         return self.machine.run("journalctl", "--no-pager", "--output=short", f"--after-cursor={self._cursor}",
                                 *options).stdout
 
+    def forget_journal(self) -> None:
+        """After a reboot: it is another one."""
+        self._cursor = self._last_cursor()
+
     def _last_cursor(self) -> str:
         self.machine.sh("journalctl --sync")
         output = self.machine.run("journalctl", "-n1", "--show-cursor", "-q").stdout

@@ -208,13 +208,15 @@ static void on_renewed(int result, const Grant *grant, void *userdata) {
 
 static int renew_for(const char *user, unsigned *ret_n_revoked) {
         Refreshes *refreshes = NULL;
+        GrantFiles *files = NULL;
         Grant *grant;
         Answer answer = {0};
         int r = -EIO;
 
         setup();
         fake_provider_grant(user, "r2");
-        assert(refreshes_new(event, revocations, &refreshes) == 0);
+        assert(grant_files_new(fake_provider_root(), &files) == 0);
+        assert(refreshes_new(event, revocations, files, &refreshes) == 0);
         grant = fake_provider_old_grant(USER, "r1", 4);
         fail_nth_arm();
         refreshes_renew(refreshes, provider, 1000, grant, on_renewed, &answer);
@@ -225,6 +227,7 @@ static int renew_for(const char *user, unsigned *ret_n_revoked) {
                 ;
         *ret_n_revoked = fake_provider_requests(FAKE_REVOCATION);
         refreshes_free(refreshes);
+        grant_files_free(files);
         teardown();
         return r;
 }

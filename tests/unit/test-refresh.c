@@ -21,6 +21,7 @@ static sd_event *event;
 static HttpClient *http;
 static Configuration *configuration;
 static Revocations *revocations;
+static GrantFiles *files;
 static Refreshes *refreshes;
 
 /* CLOCK_REALTIME goes as fast as CLOCK_BOOTTIME does here, and can be wrong. */
@@ -46,11 +47,13 @@ static void setup(const char *more) {
         assert(http_client_new(event, &http) == 0);
         assert(configuration_new(fake_provider_root(), http, &configuration) == 0);
         assert(revocations_new(event, &revocations) == 0);
-        assert(refreshes_new(event, revocations, &refreshes) == 0);
+        assert(grant_files_new(fake_provider_root(), &files) == 0);
+        assert(refreshes_new(event, revocations, files, &refreshes) == 0);
 }
 
 static void teardown(void) {
         refreshes = refreshes_free(refreshes);
+        files = grant_files_free(files);
         revocations = revocations_free(revocations);
         configuration = configuration_free(configuration);
         http = http_client_free(http);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Encryption: AES-256-GCM of what lies on disk, bound to a context that is not stored: what was
+ * written for one place cannot be read in another. The nonce is random: one key is good for four
+ * billion files (NIST SP 800-38D 8.3). */
+
+#include "common/secret.h"
+
+#define ENCRYPTION_KEY_SIZE 32u
+#define ENCRYPTION_OVERHEAD (12u + 16u) /* the nonce before and the tag behind */
+
+/* @key is ENCRYPTION_KEY_SIZE bytes. 0, -ENOMEM, -EINVAL. */
+int encryption_seal(const Secret *key, const char *context, const Secret *plain, Secret **ret);
+/* -EBADMSG: not sealed by that key for that context, or changed since. */
+int encryption_open(const Secret *key, const char *context, const Secret *sealed, Secret **ret);
