@@ -166,8 +166,8 @@ static int track_caller(Manager *manager, sd_bus_message *message, Login *login)
 static int method_begin_login(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_(pending_call_freep) PendingCall *call = NULL;
         Manager *manager = userdata;
-        LoginArguments arguments;
-        const char *tty, *qr;
+        LoginArguments arguments = {0};
+        const char *tty = NULL, *qr = NULL;
         Login *login;
         uid_t caller;
         int r;
@@ -208,7 +208,7 @@ static void on_awaited(Login *login, int result, void *userdata) {
 
 /* The login whose id is the one argument. */
 static int read_login(sd_bus_message *message, Manager *manager, sd_bus_error *error, Login **ret) {
-        const char *id;
+        const char *id = NULL;
         uid_t caller;
         int r;
 
@@ -260,7 +260,7 @@ static int reply_grant(sd_bus_message *message, const Grant *grant) {
 static int method_claim_grant(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         Manager *manager = userdata;
-        const char *id, *user;
+        const char *id = NULL, *user = NULL;
         uid_t caller;
         int r;
 
@@ -277,7 +277,7 @@ static int method_claim_grant(sd_bus_message *message, void *userdata, sd_bus_er
 
 static int method_check_account(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Manager *manager = userdata;
-        const char *provider, *user;
+        const char *provider = NULL, *user = NULL;
         PolicyVerdict verdict = POLICY_DENIED;
         uid_t caller;
         int r;
@@ -320,7 +320,7 @@ static void on_refreshed(int result, const Grant *grant, void *userdata) {
 static int method_refresh(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         PendingCall *call;
         uid_t caller;
-        int fd, r;
+        int fd = -1, r;
 
         (void)error;
         r = read_grant_call(message, userdata, &caller, &fd, &call);
@@ -342,7 +342,7 @@ static void on_revoked(int result, void *userdata) {
 static int method_revoke(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         PendingCall *call;
         uid_t caller;
-        int fd, r;
+        int fd = -1, r;
 
         (void)error;
         r = read_grant_call(message, userdata, &caller, &fd, &call);
@@ -404,7 +404,7 @@ static void on_checked(Check *check, const CheckFinding *findings, size_t n_find
 static int method_check(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_(pending_call_freep) PendingCall *call = NULL;
         Manager *manager = userdata;
-        const char *provider;
+        const char *provider = NULL;
         uid_t caller;
         int r;
 
@@ -430,7 +430,7 @@ static int append_binding(const Binding *binding, void *userdata) {
 
 static int method_list_bindings(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *after_provider, *after_user;
+        const char *after_provider = NULL, *after_user = NULL;
         Manager *manager = userdata;
         uid_t caller;
         int r;
@@ -465,7 +465,7 @@ static int on_binding_cleared(const Binding *binding, void *userdata) {
 
 static int method_clear_binding(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *provider, *user;
+        const char *provider = NULL, *user = NULL;
         Manager *manager = userdata;
         Clearing clearing = {0};
         int r;
