@@ -7,9 +7,13 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
+
+from host_clock import ORIGIN
+from soak_processes import Withheld
 
 KEY = "oidc:corp"
-# The kernel ends a key with the second of its clock, which is behind by up to a tick.
+# The kernel ends a key with the second of its clock, which is behind by up to a tick; and who sets that takes a moment.
 TICK = 0.01
 
 
@@ -22,6 +26,7 @@ class Gap:
     end: float
     readings: int
     errno: int
+    withheld: float  # from those who might have ended it, since the renewal was due
 
 
 @dataclass
@@ -39,6 +44,8 @@ class _View:
     begin: float = 0.0
     expires: float = 0.0
     errno: int = 0
+    born: float = 0.0  # the last token
+    withheld: dict[int, float] = field(default_factory=dict)  # by then
 
 
 @dataclass
@@ -48,14 +55,18 @@ class Seen:
     of_unknown_end: int = 0  # revoked before the provider could be asked: taken to have a whole life from then on
     gaps: list[Gap] = field(default_factory=list)
     stale: list[Stale] = field(default_factory=list)
+    most_withheld: float = 0.0  # from one renewal that came in time nevertheless
 
 
 class TokenWatch:
     """One reader of each user's key, 100 times a second."""
 
-    def __init__(self, build: Path, idp, uids: list[int], lifetime: float) -> None:
+    def __init__(self, build: Path, idp, uids: list[int], lifetime: float, withheld: Withheld,
+                 pids: Callable[[int], list[int]]) -> None:
+        """`pids` tells the processes that are a user's."""
         self.seen = Seen()
         self._idp, self._lifetime, self._whole = idp, lifetime, False
+        self._withheld, self._pids = withheld, pids
         self._views = {uid: _View() for uid in uids}
         self._process = subprocess.Popen(
             [build / "tests/daemon/token-watch", KEY, *map(str, uids)], stdin=subprocess.PIPE,
@@ -74,8 +85,8 @@ class TokenWatch:
     def _follow(self) -> None:
         for line in self._process.stdout:
             uid, last, now, count, value = line.split(" ", 4)
-            self._over(int(uid), float(last), int(count))
-            self._begun(self._views[int(uid)], float(now), value.strip())
+            self._over(int(uid), ORIGIN + float(last), int(count))
+            self._begun(int(uid), ORIGIN + float(now), value.strip())
         self._whole = True
 
     def _over(self, uid: int, last: float, count: int) -> None:
@@ -83,16 +94,25 @@ class TokenWatch:
         seen.readings += count
         if view.token is None:
             if count:
-                seen.gaps.append(Gap(uid, view.begin, last, count, view.errno))
+                seen.gaps.append(Gap(uid, view.begin, last, count, view.errno, self._since_due(uid, view)))
         elif last > view.expires + TICK:
             seen.stale.append(Stale(uid, view.expires, last))
 
-    def _begun(self, view: _View, now: float, value: str) -> None:
+    def _begun(self, uid: int, now: float, value: str) -> None:
+        view = self._views[uid]
+        renewed = view.token is not None
         view.begin, view.token = now, value[1:] if value.startswith("+") else None
         if view.token is None:
             view.errno = int(value[1:] or 0)
             return
+        if renewed:
+            self.seen.most_withheld = max(self.seen.most_withheld, self._since_due(uid, view))
+        view.born, view.withheld = now, Withheld.own(self._pids(uid))
         details = self._idp.introspect(view.token)
         self.seen.tokens += 1
         self.seen.of_unknown_end += "exp" not in details
         view.expires = details.get("exp", now + self._lifetime)
+
+    def _since_due(self, uid: int, view: _View) -> float:
+        """A daemon that is a new one by now has waited since it began."""
+        return self._withheld.since(view.born + self._lifetime / 2, dict.fromkeys(self._pids(uid), 0.0) | view.withheld)

@@ -8,8 +8,9 @@
  *     UID LAST NOW COUNT VALUE
  *
  * what was found before was read COUNT times, last at LAST; since NOW it is VALUE: "+TOKEN",
- * "-ERRNO" where there is none, or "." at the end. Times are CLOCK_REALTIME in seconds, taken
- * before the reading that they are of, so that a token was certainly still there at LAST. */
+ * "-ERRNO" where there is none, or "." at the end. Times are CLOCK_MONOTONIC in seconds, so that
+ * whoever sets the clock does not confuse them. LAST was taken before the last reading and NOW
+ * after the first, so that however late the reader was, what it says was so from NOW to LAST. */
 
 #include <assert.h>
 #include <errno.h>
@@ -63,17 +64,17 @@ static void tell(const Watched *watched, int64_t now, const char *value) {
 
 static void look(Watched *watched, const char *description) {
         char value[TOKEN_MAX + 2];
-        int64_t now = now_nsec(CLOCK_REALTIME);
+        int64_t before = now_nsec(CLOCK_MONOTONIC);
 
         read_as(watched->uid, description, value);
         if (!watched->value || !streq(watched->value, value)) {
-                tell(watched, now, value);
+                tell(watched, now_nsec(CLOCK_MONOTONIC), value);
                 free(watched->value);
                 watched->value = strdup(value);
                 assert(watched->value);
                 watched->count = 0;
         }
-        watched->last_nsec = now;
+        watched->last_nsec = before;
         watched->count++;
 }
 
@@ -103,7 +104,7 @@ int main(int argc, char *argv[]) {
                         next = now_nsec(CLOCK_MONOTONIC);
         } while (sleep_until(next));
         for (size_t i = 0; i < n; i++) {
-                tell(&watched[i], now_nsec(CLOCK_REALTIME), ".");
+                tell(&watched[i], now_nsec(CLOCK_MONOTONIC), ".");
                 free(watched[i].value);
         }
         free(watched);

@@ -166,10 +166,10 @@ class Gateway:
         self.state = self.folder / "var/lib/oidc-keyring"
         self.state.mkdir(parents=True)
         self.configure(self._more)
-        bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder / 'bus.conf'}", "--nofork",
-                                "--print-address"], stdout=subprocess.PIPE, text=True)
-        self._processes.append(bus)
-        assert bus.stdout.readline()
+        self.bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder / 'bus.conf'}", "--nofork",
+                                     "--print-address"], stdout=subprocess.PIPE, text=True)
+        self._processes.append(self.bus)
+        assert self.bus.stdout.readline()
         self.manager = ServiceManager(self.folder / "notify")
         self.start()
         return self

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The host's clock: a time that does not change with it, and setting it wrong for seconds.
+
+As a program it sets the clock, each time by a line "SECONDS DURATION" of its input, and back again: after so many
+seconds, or when its input ends, however the one who wrote that has ended."""
+
+from __future__ import annotations
+
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Callable
+
+# What CLOCK_REALTIME showed when this began, and CLOCK_MONOTONIC from then on.
+ORIGIN = time.time() - time.monotonic()
+
+
+def steady_time() -> float:
+    """CLOCK_REALTIME as it would be if nobody set it."""
+    return ORIGIN + time.monotonic()
+
+
+def may_be_set() -> bool:
+    """Tried by setting it to what it is: a container is seldom allowed to."""
+    try:
+        time.clock_settime_ns(time.CLOCK_REALTIME, time.clock_gettime_ns(time.CLOCK_REALTIME))
+    except PermissionError:
+        return False
+    return True
+
+
+class HostClock:
+    """Set wrong by another process, which sets it back even when this one is killed."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            ["/usr/bin/python3", "-IBS", Path(__file__).resolve()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True)
+
+    def step(self, seconds: int, duration: float, at_each_step: Callable[[float], None]) -> None:
+        """Whole seconds, as the kernel counts the timeouts of keys in them. `at_each_step` is told by the steady time
+        when the clock was set, and when it was set back."""
+        self._process.stdin.write(f"{seconds} {duration}\n")
+        self._process.stdin.flush()
+        for _ in range(2):
+            at_each_step(ORIGIN + float(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def _set(ahead_ns: int) -> None:
+    """So many nanoseconds ahead of CLOCK_MONOTONIC."""
+    now_ns = time.monotonic_ns()
+    time.clock_settime_ns(time.CLOCK_REALTIME, ahead_ns + now_ns)
+    print(now_ns / 1e9, flush=True)
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    while line := sys.stdin.readline():
+        seconds, duration = line.split()
+        right_ns = time.time_ns() - time.monotonic_ns()
+        try:
+            _set(right_ns + int(seconds) * 10**9)
+            select.select([sys.stdin], [], [], float(duration))
+        finally:
+            _set(right_ns)
+
+
+if __name__ == "__main__":
+    main()
