@@ -40,8 +40,9 @@ GatewayCall *gateway_call_free(GatewayCall *call) {
                 return NULL;
         sd_event_source_disable_unref(call->ending);
         sd_bus_slot_unref(call->slot);
-        /* What was sent must get out: a revocation may be the last thing this process does. */
-        sd_bus_flush_close_unref(call->bus);
+        /* What the bus has taken gets to the gateway without us. What it has not is not waited for:
+         * with a bus that is stuck, that would be for ever. */
+        sd_bus_close_unref(call->bus);
         closep(&call->sent_fd);
         closep(&call->grant_fd);
         free(call->message);

@@ -281,7 +281,8 @@ static int manager_restore_grant(Manager *manager, StoredGrant *stored) {
         if (r < 0)
                 return r;
         account_restore(account, TAKE_PTR(grant), stored->sequence, TAKE_FD(stored->fd));
-        manager_insert(manager, TAKE_PTR(account));
+        /* Not told: nobody is on the bus yet. */
+        manager->accounts[manager->n_accounts++] = TAKE_PTR(account);
         return 0;
 }
 

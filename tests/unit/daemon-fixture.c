@@ -112,7 +112,7 @@ static int open_gateway(void *userdata, sd_bus **ret) {
                 return -ECONNREFUSED;
         assert(gateway->n_buses < ELEMENTSOF(gateway->buses));
         assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-        bus = bus_on(fds[0], true, gateway->event);
+        bus = bus_on(fds[0], true, gateway->stuck ? NULL : gateway->event);
         assert(sd_bus_add_object_vtable(bus, NULL, GATEWAY_OBJECT_PATH, GATEWAY_INTERFACE,
                                         gateway_vtable, gateway) >= 0);
         gateway->buses[gateway->n_buses++] = bus;

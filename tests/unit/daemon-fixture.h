@@ -22,6 +22,7 @@ typedef struct FakeGateway {
         const char *subject; /* whose the new grants are; NULL: as before */
         const char *token;   /* their access token; NULL: "access-GENERATION" */
         bool absent;         /* no connection at all */
+        bool stuck;          /* connections are made, but nobody is there who reads */
         bool hold;           /* Refresh is answered by fixture_release() */
         bool no_grant;       /* Refresh is answered with another descriptor */
         uint64_t lifetime_usec;

@@ -147,6 +147,26 @@ static void test_replacement_that_is_kept(void) {
         assert(f.gateway.n_revocations == 1 && streq(f.gateway.revoked, "refresh-x"));
 }
 
+/* A system bus that takes connections and does nothing about them holds nobody up. */
+static void test_stuck_bus(void) {
+        sd_bus_message *waiting = NULL, *logout = NULL;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        fixture_add(&f, LIFE, 0);
+        f.gateway.stuck = true;
+        fixture_send(&f, &waiting, "Refresh", "s", f.account);
+        fixture_run(&f, 50 * USEC_PER_MSEC);
+        assert(!waiting && f.gateway.n_buses == 1);
+        fixture_send(&f, &logout, "Logout", "s", f.account);
+        fixture_run(&f, 50 * USEC_PER_MSEC);
+        assert(!logout && fixture_key_is(&f, NULL));
+        (void)alarm(10); /* instead of for ever */
+        manager_free(TAKE_PTR(f.manager));
+        (void)alarm(0);
+        sd_bus_message_unref(waiting);
+}
+
 static void test_logout(void) {
         FIXTURE f;
 
@@ -295,6 +315,7 @@ int main(void) {
         test_unknown_account();
         test_replacement();
         test_replacement_that_is_kept();
+        test_stuck_bus();
         test_logout();
         test_leave();
         test_order();
