@@ -79,11 +79,13 @@ static int add_sources(sd_event *event, Manager *manager) {
         return sd_event_source_set_floating(turn, 1);
 }
 
+/* SIGHUP, for which there is nothing to do, stays blocked: to the service manager an end by it is
+ * no failure, and every grant would be gone. */
 static int block_signals(void) {
         sigset_t set;
 
-        if (sigemptyset(&set) < 0 || sigaddset(&set, SIGTERM) < 0 || sigaddset(&set, SIGINT) < 0 ||
-            sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        if (sigemptyset(&set) < 0 || sigaddset(&set, SIGHUP) < 0 || sigaddset(&set, SIGTERM) < 0 ||
+            sigaddset(&set, SIGINT) < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
         return 0;
 }
@@ -173,14 +175,20 @@ static int run(void) {
 }
 
 static int usage(void) {
-        return printf("Usage: oidc-keyringd [--help | --version]\n\n"
-                      "Keeps this user's logins and their tokens fresh. It is started by the "
-                      "user's\n"
-                      "bus as oidc-keyringd.service and takes no other arguments; see "
-                      "oidc-keyringd(8).\n"
-                      "\n"
-                      "  -h, --help      this text\n"
-                      "  -V, --version   the version\n") < 0;
+        (void)printf("Usage: oidc-keyringd [--help | --version]\n\n"
+                     "Keeps this user's logins and their tokens fresh. It is started by the "
+                     "user's\n"
+                     "bus as oidc-keyringd.service and takes no other arguments; see "
+                     "oidc-keyringd(8).\n"
+                     "\n"
+                     "  -h, --help      this text\n"
+                     "  -V, --version   the version\n");
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int version(void) {
+        (void)printf("oidc-keyringd %s\n", PACKAGE_VERSION);
+        return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char *argv[]) {
@@ -193,9 +201,9 @@ int main(int argc, char *argv[]) {
 
         while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
                 if (option == 'h')
-                        return usage() || fflush(stdout) != 0;
+                        return usage();
                 if (option == 'V')
-                        return printf("oidc-keyringd %s\n", PACKAGE_VERSION) < 0;
+                        return version();
                 return 2;
         }
         if (optind < argc) {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 
 from keeper import Keeper
@@ -191,6 +192,14 @@ def test_logout(keeper: Keeper, idp: Provider) -> None:
     assert keeper.cli("logout").returncode == 0
     assert keeper.token() is None and keeper.account() == {} and not keeper.manager.store
     assert idp.count("live_grants") == 0
+
+
+def test_hangup(keeper: Keeper, idp: Provider) -> None:
+    """There is nothing to read again, and nothing is lost by it."""
+    keeper.log_in()
+    keeper.process.send_signal(signal.SIGHUP)
+    assert keeper.cli("refresh").returncode == 0
+    assert keeper.process.poll() is None and idp.count("live_grants") == 1
 
 
 def test_stop(keeper: Keeper, idp: Provider) -> None:
