@@ -110,6 +110,9 @@ class Caller:
             raise GatewayError(answer["error"], answer["message"])
         return answer["values"]
 
+    def is_answered(self, tag: int) -> bool:
+        return not self._answers[tag].empty()
+
     def call(self, method: str, signature: str, *arguments: object) -> list:
         return self.finish(self.start(method, signature, *arguments))
 
