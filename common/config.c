@@ -249,6 +249,31 @@ static int config_read_file(ConfigFiles *files, const char *path, char **ret_err
                               econf_errString(e));
 }
 
+/* libeconf passes over a key that stands right after itself: what was written last would not count,
+ * and nobody be told. Of all else it knows more than is looked at here. */
+static int config_refuse_repeats(const char *path, char **ret_error) {
+        _cleanup_(fclosep) FILE *file = fopen(path, "re");
+        _cleanup_free_ char *line = NULL, *before = NULL;
+        size_t size = 0;
+
+        if (!file)
+                return -errno;
+        for (unsigned n = 1; getline(&line, &size, file) >= 0; n++) {
+                char *key = line + strspn(line, " \t");
+
+                if (*key == '#' || *key == '\n')
+                        continue;
+                key[strcspn(key, " \t=\n")] = '\0';
+                if (before && *key != '[' && streq(key, before))
+                        return config_problem(ret_error, "%s:%u: %s: stands twice", path, n, key);
+                free(before);
+                before = strdup(key);
+                if (!before)
+                        return -ENOMEM;
+        }
+        return feof(file) ? 0 : -ENOMEM;
+}
+
 /* Reads all files. Each exists and can be read, so any failure is one: a policy must not get wider
  * because a part of it was passed over. */
 static int config_read_files(const char *root, ConfigFiles *ret, char **ret_error) {
@@ -264,6 +289,8 @@ static int config_read_files(const char *root, ConfigFiles *ret, char **ret_erro
         }
         for (char **path = paths; *path; path++) {
                 r = config_read_file(ret, *path, ret_error);
+                if (r >= 0)
+                        r = config_refuse_repeats(*path, ret_error);
                 if (r < 0)
                         return r;
         }

@@ -267,6 +267,8 @@ static void test_refusals(void) {
                 {SMALLEST "user_claim =\n", ":4: user_claim: a value is missing"},
                 {SMALLEST "no equals sign\n", ":4: client_id: this line is not"},
                 {SMALLEST "min_uid = 2000\nproxy = x\nmin_uid = 3000\n", "stands twice"},
+                {SMALLEST "min_uid = 2000\nmin_uid = 3000\n", ":5: min_uid: stands twice"},
+                {SMALLEST "proxy=x\n# more\n\n  proxy =x\n", ":7: proxy: stands twice"},
                 {"[provider corp]\nclient_id = c\n",
                  "/etc/oidc-keyring.conf: [provider corp]: the key issuer is missing"},
                 {"[provider corp]\nissuer = https://x\n", "the key client_id is missing"},
