@@ -70,6 +70,7 @@ static const char *advice(int result) {
                 [OUTCOME_PROVIDER_UNTRUSTED] =
                         ("Check the clock, and that ca_file (or the system's certificates) has the "
                          "authority that signed the provider's certificate."),
+                [OUTCOME_CLOCK_WRONG] = "Set the clock of this host.",
                 [OUTCOME_PROVIDER_BUSY] = "Try again in a minute.",
                 [OUTCOME_PROVIDER_ANSWER] =
                         "Check the issuer in the configuration, and that the provider is healthy.",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/x509_vfy.h>
 #include <signal.h>
 #include <strings.h>
 #include <time.h>
@@ -119,11 +120,21 @@ static bool was_sent(const HttpExchange *exchange) {
         return usec > 0;
 }
 
+/* No provider shows a certificate before its time. */
+static bool clock_is_behind(const HttpExchange *exchange) {
+        long result = X509_V_OK;
+
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+        return result == X509_V_ERR_CERT_NOT_YET_VALID;
+}
+
 static HttpError transfer_error(const HttpExchange *exchange, CURLcode code) {
         if (exchange->over_limit)
                 return HTTP_E_LIMIT;
         if (code == CURLE_OK)
                 return exchange->head_is_whole ? HTTP_OK : HTTP_E_LOST;
+        if (code == CURLE_PEER_FAILED_VERIFICATION && clock_is_behind(exchange))
+                return HTTP_E_CLOCK;
         for (size_t i = 0; i < ELEMENTSOF(transfer_errors); i++)
                 if (transfer_errors[i].code == code)
                         return transfer_errors[i].error;

@@ -50,6 +50,7 @@ typedef enum HttpError {
         HTTP_OK = 0,
         HTTP_E_UNREACHABLE, /* nothing was sent: DNS, TCP, TLS handshake, proxy */
         HTTP_E_UNTRUSTED,   /* certificate or host name not accepted */
+        HTTP_E_CLOCK,       /* the certificate is not good yet by this host's clock */
         HTTP_E_LOST,        /* sent, but no whole answer came: the request may have been executed */
         HTTP_E_STALE,       /* as HTTP_E_LOST, over a connection that was kept from before and may
                              * have been closed long since: without `once`, curl itself sends such

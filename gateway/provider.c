@@ -168,6 +168,7 @@ Outcome provider_http_outcome(HttpError error) {
                 [HTTP_OK] = OUTCOME_SUCCESS,
                 [HTTP_E_UNREACHABLE] = OUTCOME_PROVIDER_UNREACHABLE,
                 [HTTP_E_UNTRUSTED] = OUTCOME_PROVIDER_UNTRUSTED,
+                [HTTP_E_CLOCK] = OUTCOME_CLOCK_WRONG,
                 [HTTP_E_LOST] = OUTCOME_PROVIDER_UNREACHABLE,
                 [HTTP_E_STALE] = OUTCOME_PROVIDER_UNREACHABLE,
                 [HTTP_E_LIMIT] = OUTCOME_PROVIDER_ANSWER,

@@ -75,16 +75,20 @@ static void test_trusted_and_kept(void) {
         tls_identity_done(&identity);
 }
 
-static void check_untrusted(TlsIdentity identity, bool own_ca) {
+static void check_refused(TlsIdentity identity, bool own_ca, HttpError error) {
         RawServer *server;
         Result result;
 
         tls_identity_make(&identity);
         server = server_start(&identity, 0);
         result = get(server, own_ca ? identity.ca_file : NULL);
-        assert(result.error == HTTP_E_UNTRUSTED && *result.detail);
+        assert(result.error == error && *result.detail);
         assert(raw_server_requests(server) == 0);
         tls_identity_done(&identity);
+}
+
+static void check_untrusted(TlsIdentity identity, bool own_ca) {
+        check_refused(identity, own_ca, HTTP_E_UNTRUSTED);
 }
 
 static void test_untrusted(void) {
@@ -97,10 +101,14 @@ static void test_untrusted(void) {
                                       .not_before = -7200,
                                       .not_after = -3600},
                         true);
-        check_untrusted((TlsIdentity){.alternative_name = "IP:127.0.0.1",
-                                      .not_before = 3600,
-                                      .not_after = 7200},
-                        true);
+}
+
+/* By a clock that is behind. */
+static void test_not_yet_valid(void) {
+        check_refused((TlsIdentity){.alternative_name = "IP:127.0.0.1",
+                                    .not_before = 3600,
+                                    .not_after = 7200},
+                      true, HTTP_E_CLOCK);
 }
 
 static void test_ca_file(void) {
@@ -221,6 +229,7 @@ int main(void) {
         test_sigpipe();
         test_trusted_and_kept();
         test_untrusted();
+        test_not_yet_valid();
         test_ca_file();
         test_versions();
         test_client_certificates();

@@ -184,6 +184,7 @@ static void test_errors(void) {
                 {{.status = 503, .body = "<html>"}, OUTCOME_PROVIDER_BUSY, 1},
                 {{.error = HTTP_E_UNREACHABLE}, OUTCOME_PROVIDER_UNREACHABLE, 1},
                 {{.error = HTTP_E_UNTRUSTED}, OUTCOME_PROVIDER_UNTRUSTED, 1},
+                {{.error = HTTP_E_CLOCK}, OUTCOME_CLOCK_WRONG, 1},
                 {{.error = HTTP_E_LOST}, OUTCOME_ANSWER_LOST, 2},
                 {{.error = HTTP_E_LIMIT}, OUTCOME_ANSWER_LOST, 2},
                 {{.body = "<html>"}, OUTCOME_ANSWER_LOST, 2},
