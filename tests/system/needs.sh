@@ -20,6 +20,10 @@ need_packages() {
         need npm command -v npm
         [ -z "$missing" ] && return 0
 
+        command -v apt-get >/dev/null || {
+                echo "$0: this is missing, by the names that Debian has for it:$missing" >&2
+                exit 1
+        }
         echo "installing$missing" >&2
         export DEBIAN_FRONTEND=noninteractive
         apt-get -q -q update
