@@ -16,6 +16,8 @@ from typing import Callable
 
 # What CLOCK_REALTIME showed when this began, and CLOCK_MONOTONIC from then on.
 ORIGIN = time.time() - time.monotonic()
+LOOK = 0.01
+SET = 0.3  # by less it may only seem so, to who was kept waiting between two looks at a clock
 
 
 def steady_time() -> float:
@@ -30,6 +32,17 @@ def may_be_set() -> bool:
     except PermissionError:
         return False
     return True
+
+
+def watch(clock_was_set: Callable[[float], None]) -> None:
+    """For ever: tells when somebody else has set the clock, or was about to, by the steady time."""
+    before, ahead = steady_time(), 0.0
+    while True:
+        time.sleep(LOOK)
+        wall, now = time.time(), steady_time()
+        if abs(wall - now - ahead) > SET:
+            clock_was_set(before)
+        before, ahead = now, wall - now
 
 
 class HostClock:

@@ -28,13 +28,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("gateway", "idp", "system"))]
 
 from gateway import Gateway  # noqa: E402
+import host_clock  # noqa: E402
 from host_clock import HostClock, may_be_set, steady_time  # noqa: E402
 from keeper import Keeper  # noqa: E402
 from keys import BLOCK, UidBlock  # noqa: E402
 from output import Output  # noqa: E402
 from provider import Provider  # noqa: E402
 from soak_history import History, Span  # noqa: E402
-from soak_processes import Usage, Withheld, at_rest, descriptors, keys_of, memory_kb, processes_of  # noqa: E402
+from soak_processes import Usage, Withheld, at_rest, children, descriptors, keys_of, memory_kb  # noqa: E402
 from soak_report import End, report  # noqa: E402
 from soak_watch import TokenWatch  # noqa: E402
 
@@ -43,7 +44,7 @@ RESTART_DELAY = 0.2  # RestartSec= of the units
 WARM_UP = 10
 PATIENCE = 90
 RECOVERY = 20  # at the end, before the last look
-ANSWER_MEMORY = 60  # from when the answer, or the gateway that took it over, came
+ANSWER_MEMORY = 20  # the gateway's, from when the answer, or the gateway that took it over, came
 CONFIG = "min_uid = 1\nrotation_grace = 0\nkeep_on_logout = yes"  # kept: so that SIGTERM is a restart
 LOGIN_OVER = "a new login is needed"
 OFFLINE = "cannot be renewed at the moment"
@@ -303,8 +304,7 @@ class Soak:
     def usage(self) -> Usage:
         spared = [user.keeper.process.pid for user in self.users if user.spared]
         gateway = [self.gateway.process.pid]
-        programs = {os.path.realpath(self.build / name) for name in ("oidc-keyringd", "oidc-keyring-gateway")}
-        return Usage(processes_of(programs), keys_of([user.uid for user in self.users]),
+        return Usage(children(), keys_of([user.uid for user in self.users]),
                      at_rest(memory_kb, gateway), at_rest(descriptors, gateway),
                      at_rest(memory_kb, spared), at_rest(descriptors, spared))
 
@@ -333,6 +333,7 @@ def run(soak: Soak, seconds: float) -> bool:
     begin = time.monotonic()
     watch = soak.watch()
     threading.Thread(target=soak.collect, daemon=True).start()
+    threading.Thread(target=host_clock.watch, args=(soak.history.steps.append,), daemon=True).start()
     time.sleep(WARM_UP)
     first = soak.usage()
     middle = soak.rounds(seconds)
@@ -368,7 +369,7 @@ def arguments() -> argparse.Namespace:
                         help="where `make all` and `make check TESTS=` were run; default: build in the tree")
     parser.add_argument("--users", type=int, default=50, metavar="N", help="default: %(default)s")
     parser.add_argument("--minutes", type=float, default=4, metavar="N",
-                        help="of faults, default: %(default)s; about two more are for start and end")
+                        help="of faults, default: %(default)s; about one more is for start and end")
     parser.add_argument("--hours", type=float, metavar="N", help="instead")
     parser.add_argument("--seed", type=int, metavar="N",
                         help="of the choice of faults, which is printed; default: another one each time")
@@ -386,16 +387,16 @@ def check_needs(build: Path) -> None:
         if not (build / name).exists():
             sys.exit(f"tests/soak: there is no {build / name}; run `make all` and `make check TESTS=` in {build}, or name "
                      "another --build")
-    for command in ("dbus-daemon", "openssl", "npm", "flock", "keyctl", "setpriv"):
+    for command, package in (("dbus-daemon", "dbus"), ("keyctl", "keyutils"), ("openssl", "openssl")):
         if shutil.which(command) is None:
-            sys.exit(f"tests/soak: there is no {command} here")
+            sys.exit(f"tests/soak: there is no {command} here; install the package {package}")
 
 
 def soak_with(args: argparse.Namespace, seconds: float, uids: list[int], clock: HostClock | None) -> bool:
     with ExitStack() as stack:
         idp = stack.enter_context(Provider())
         idp.config(interval=1, access_token_ttl=LIFETIME, rotation=True, grace=0)
-        gateway = Gateway(args.build.resolve(), idp, more=CONFIG, activated=True)
+        gateway = Gateway(args.build.resolve(), idp, more=CONFIG, activated=True, options=(f"--answer-memory={ANSWER_MEMORY}",))
         soak = Soak(gateway.build, idp, gateway, clock, uids, args.seed)
         stack.enter_context(gateway)
         for user in soak.users:

@@ -104,15 +104,14 @@ def usage_lines(soak, end: End) -> list[Line]:
     first, middle, last = end.first, end.middle, end.last
     spared = sum(user.spared for user in soak.users)
     lines = [
-        Line("processes", f"{first.processes} then {last.processes}", "no growth",
-             first.processes == last.processes == len(soak.users) + 1),
+        Line("processes", f"{first.processes} then {last.processes}", "the same", first.processes == last.processes),
         grown("keys of all users", first.keys, last.keys, 0),
         grown("descriptors of the daemons that lived on", first.daemons_fds, last.daemons_fds, 0),
         grown("memory of the daemons that lived on", first.daemons_kb, last.daemons_kb, DAEMON_KB_MORE * spared, " kB"),
     ]
     if middle is None:
         return lines + [Line("descriptors and memory of the gateway", f"{last.gateway_fds}, {last.gateway_kb} kB; a run of "
-                             "3 minutes tells whether they grow")]
+                             "2 minutes tells whether they grow")]
     return lines + [grown("descriptors of the gateway", middle.gateway_fds, last.gateway_fds, FDS_MORE),
                     grown("memory of the gateway", middle.gateway_kb, last.gateway_kb, GATEWAY_KB_MORE, " kB")]
 

@@ -170,7 +170,8 @@ class Gateway:
         self.state.mkdir(parents=True)
         self.configure(self._more)
         self.bus = subprocess.Popen(["dbus-daemon", f"--config-file={self.folder / 'bus.conf'}", "--nofork",
-                                     "--print-address"], stdout=subprocess.PIPE, text=True)
+                                     "--print-address"], stdout=subprocess.PIPE, text=True,
+                                    stderr=subprocess.DEVNULL if self._activated else None)  # tells each activation
         self._processes.append(self.bus)
         assert self.bus.stdout.readline()
         self.manager = ServiceManager(self.folder / "notify")

@@ -75,12 +75,12 @@ class BuildRoot:
         return target
 
     def run(self, directory: str, script: str, log: Path, timeout: float = 1800, user: str = USER,
-            folder: Path | None = None) -> int:
+            folders: tuple[Path, ...] = ()) -> int:
         """Runs a shell script; its output is added to the log. Returns the exit status.
 
-        That is done as an ordinary user unless another is named, who finds this one folder of the host's, too.
+        That is done as an ordinary user unless another is named, who finds these folders of the host's, too.
         """
-        who = [f"--user={user}"] + ([f"--bind={folder}"] if folder else [])
+        who = [f"--user={user}", *(f"--bind={folder}" for folder in folders)]
         command = [*self._group.launch_prefix(), "systemd-nspawn", "--quiet", f"--directory={self.root}",
                    f"--machine={self.name}", "--register=no", "--keep-unit", "--settings=no", "--as-pid2", "--pipe",
                    "--system-call-filter=@keyring @memlock", "--link-journal=no", "--resolv-conf=off", "--timezone=off",

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 
 from buildroot import PLACE, USER, BuildRoot  # noqa: E402
 from image import CACHE, SUITES  # noqa: E402
+from keys import LOCKS  # noqa: E402
 from machine import exit_when_told  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -38,6 +39,9 @@ FIGURE = re.compile(
     r"^(?:(?:tampered tokens|bad answers|hostile keys|published vectors|refused calls): .+"
     r"|\S+: lines .+, branches .+|[\w -]+: findings \d+, explained \d+)$|\b\d+ failures injected, \d+ refused$", re.MULTILINE)
 NUMBER = re.compile(r"\d+")
+# As long as it takes to see whether the gateway grows; the host's clock is left alone here.
+SOAK = "tests/soak --minutes 2 --no-clock-steps"
+SOAK_LINE = re.compile(r"^(?:ok   |FAIL |     ) \S.*$|^ {8}\S.*$", re.MULTILINE)
 
 
 @dataclass
@@ -119,14 +123,20 @@ class Run:
     def _service_tests(self, root: BuildRoot, name: str, log: Path) -> Result:
         report = f"{CHECK}/{name}.xml"
         status = root.run(CHECK, f"{PYTEST} --junit-xml={report} --build=build tests/{name}", log,
-                          user="root", folder=CACHE)
+                          user="root", folders=(CACHE,))
         result = _junit(root.root / report.lstrip("/"))
         ran = status == 0 and result.passed > 0
         return result if ran or result.failed else Result(result.passed, 1)
 
+    def soak(self, root: BuildRoot) -> Result:
+        result = self.step("soak", lambda log: _status(root.run(CHECK, SOAK, log, user="root", folders=(CACHE, LOCKS))))
+        log = self.logs / "soak.log"
+        print(*SOAK_LINE.findall(log.read_text(errors="replace") if log.exists() else ""), sep="\n", flush=True)
+        return result
+
     def coverage(self, root: BuildRoot) -> Result:
         return self.step("coverage", lambda log: _status(
-            root.run(CHECK, "tests/coverage --lines", log, user="root", folder=CACHE)))
+            root.run(CHECK, "tests/coverage --lines", log, user="root", folders=(CACHE,))))
 
     # testing
 
@@ -217,6 +227,7 @@ def main() -> int:
         total += run.build(root, thorough=not args.quick)
         for name in ("gateway", "daemon"):
             total += run.service_tests(root, name)
+        total += run.soak(root)
         if args.coverage:
             total += run.coverage(root)
     if not args.quick and run.package is not None:
