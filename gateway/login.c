@@ -16,6 +16,7 @@
 #include "gateway/poll-schedule.h"
 #include "gateway/provider-request.h"
 #include "gateway/result-text.h"
+#include "gateway/token-grant.h"
 #include "gateway/token-response.h"
 
 #define DEVICE_CODE_GRANT "urn:ietf:params:oauth:grant-type:device_code"
@@ -230,33 +231,6 @@ static void login_set_detail(Login *login, const char *what, const char *foreign
                        clean ? clean : "");
 }
 
-static int login_make_grant(Login *login, Grant **ret) {
-        const ProviderConfig *config = provider_config(login->provider);
-        _cleanup_(grant_freep) Grant *grant = calloc(1, sizeof(*grant));
-        TokenResponse *tokens = login->tokens;
-
-        if (!grant)
-                return -ENOMEM;
-        grant->account = strdup(config->name);
-        grant->issuer = strdup(config->issuer);
-        grant->subject = strdup(login->subject);
-        grant->user = strdup(login->user);
-        /* RFC 6749 5.1: absent means as requested. */
-        grant->scope = strdup(tokens->scope ? tokens->scope : config->scope);
-        if (!grant->account || !grant->issuer || !grant->subject || !grant->user || !grant->scope)
-                return -ENOMEM;
-        grant->lifetime_usec = tokens->lifetime_usec;
-        /* Counted from before the request, so that it ends here no later than there. */
-        grant->expires_usec = login->sent_usec + tokens->lifetime_usec;
-        grant->refresh_at = config->refresh_at;
-        grant->keep_on_logout = config->keep_on_logout;
-        grant->keep_replaced = config->revoke != REVOKE_ALWAYS;
-        grant->access_token = TAKE_PTR(tokens->access_token);
-        grant->refresh_token = TAKE_PTR(tokens->refresh_token);
-        *ret = TAKE_PTR(grant);
-        return 0;
-}
-
 /* The only place where a login succeeds. */
 static int login_succeed(Login *login, const Identity *identity) {
         const ProviderConfig *config = provider_config(login->provider);
@@ -275,9 +249,10 @@ static int login_succeed(Login *login, const Identity *identity) {
         if (!login->tokens->refresh_token && config->require_offline_access)
                 return OUTCOME_NO_REFRESH_TOKEN;
 
-        r = login_make_grant(login, &login->grant);
-        if (r < 0)
-                return r;
+        login->grant = token_grant_new(config, login->user, login->subject, login->tokens,
+                                       login->sent_usec);
+        if (!login->grant)
+                return -ENOMEM;
         /* One that cannot be handed over later is no success now. */
         r = grant_seal(login->grant, &fd);
         if (r == -EINVAL)

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/provider-request.h"
+#include "gateway/token-grant.h"
 #include "gateway/token-response.h"
 #include "gateway/verification.h"
 
@@ -123,32 +124,10 @@ static void refresh_fail(Refresh *refresh, int result, const char *detail) {
         refresh_end(refresh, REFRESH_FAILED, result, detail);
 }
 
-static void refresh_take_tokens(Refresh *refresh) {
-        const ProviderConfig *config = provider_config(refresh->provider);
-        TokenResponse *tokens = refresh->tokens;
-        Grant *grant = refresh->grant;
-
-        grant->expires_usec = refresh->sent_usec + tokens->lifetime_usec;
-        grant->lifetime_usec = tokens->lifetime_usec;
-        grant->refresh_at = config->refresh_at;
-        grant->keep_on_logout = config->keep_on_logout;
-        grant->keep_replaced = config->revoke != REVOKE_ALWAYS;
-        grant->generation++;
-        secret_free(grant->access_token);
-        grant->access_token = TAKE_PTR(tokens->access_token);
-        if (tokens->refresh_token) {
-                secret_free(grant->refresh_token);
-                grant->refresh_token = TAKE_PTR(tokens->refresh_token);
-        }
-        if (tokens->scope) {
-                free(grant->scope);
-                grant->scope = TAKE_PTR(tokens->scope);
-        }
-        refresh->tokens = token_response_free(refresh->tokens);
-}
-
 static void refresh_succeed(Refresh *refresh) {
-        refresh_take_tokens(refresh);
+        token_grant_renew(refresh->grant, provider_config(refresh->provider), refresh->tokens,
+                          refresh->sent_usec);
+        refresh->tokens = token_response_free(refresh->tokens);
         refresh_end(refresh, REFRESH_RENEWED, 0, NULL);
 }
 
