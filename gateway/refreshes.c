@@ -226,17 +226,25 @@ void refreshes_remember_for(Refreshes *refreshes, uint64_t answer_usec) {
         refreshes->answer_usec = answer_usec;
 }
 
+static void entry_verify(Entry *entry) {
+        entry->state = ENTRY_RUNNING;
+        entry->timer = sd_event_source_disable_unref(entry->timer);
+        refresh_verify_again(entry->refresh);
+}
+
 void refreshes_stop(Refreshes *refreshes) {
         Entry *entry, *next;
 
         refreshes->stopping = true;
         for (entry = TAILQ_FIRST(&refreshes->entries); entry; entry = next) {
                 next = TAILQ_NEXT(entry, link);
-                if (entry->state == ENTRY_RUNNING)
-                        continue;
-                if (entry->refresh)
+                if (entry->state == ENTRY_UNVERIFIED) {
+                        /* Its last chance: the journal takes only what is verified, and to a
+                         * successor the answer is lost otherwise. */
                         refresh_spare(entry->refresh);
-                entry_free(entry);
+                        entry_verify(entry);
+                } else if (entry->state != ENTRY_RUNNING)
+                        entry_free(entry);
         }
 }
 
@@ -351,10 +359,8 @@ static int entry_join(Entry *entry, RefreshDone done, void *userdata) {
 }
 
 static int entry_verify_again(Entry *entry, RefreshDone done, void *userdata) {
-        entry->state = ENTRY_RUNNING;
-        entry->timer = sd_event_source_disable_unref(entry->timer);
         (void)entry_join(entry, done, userdata); /* everybody before was told */
-        refresh_verify_again(entry->refresh);
+        entry_verify(entry);
         return 0;
 }
 

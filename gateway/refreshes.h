@@ -36,7 +36,8 @@ DEFINE_CLEANUP(Refreshes, refreshes_free);
 void refreshes_remember_for(Refreshes *refreshes, uint64_t answer_usec);
 
 /* Leaves what is remembered to the journal, begins nothing more and brings to its end what is under
- * way: the answer to a rotation exists only once. */
+ * way: the answer to a rotation exists only once. Tokens that wait for the keys to verify them are
+ * tried once more. */
 void refreshes_stop(Refreshes *refreshes);
 
 /* Nothing under way and no answer kept. */

@@ -2,6 +2,8 @@
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "common/clock.h"
 #include "gateway/refreshes.h"
@@ -403,6 +405,39 @@ static void test_keys_out_of_reach(void) {
         teardown();
 }
 
+/* Where the keys can be had again at its end, the successor gets what waited for them. */
+static void test_keys_there_at_the_end(void) {
+        static const char name[] = "@oidc-keyring-test-refresh", wanted[] = "FDNAME=answer.1000.0.";
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int store = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        char message[512];
+        bool found = false;
+        ssize_t n;
+
+        memcpy(address.sun_path + 1, name + 1, sizeof(name) - 2);
+        assert(bind(store, (struct sockaddr *)&address,
+                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))) == 0);
+        setup(NULL);
+        fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = OTHER_KEYS});
+        fake_provider_grant(USER, "r2");
+        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
+        fake_provider_run_for(event, 620);
+        assert(setenv("NOTIFY_SOCKET", name, 1) == 0);
+        refreshes_stop(refreshes);
+        assert(!refreshes_are_idle(refreshes));
+        for (unsigned i = 0; i < 100 && !refreshes_are_idle(refreshes); i++)
+                fake_provider_run_for(event, 10);
+        assert(refreshes_are_idle(refreshes) && unsetenv("NOTIFY_SOCKET") == 0);
+        assert(fake_provider_requests(FAKE_TOKEN) == 1);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 0);
+        while ((n = recv(store, message, sizeof(message) - 1, 0)) > 0) {
+                message[n] = '\0';
+                found = found || strstr(message, wanted);
+        }
+        assert(found);
+        teardown();
+}
+
 static void test_retry_after(void) {
         setup(NULL);
         fake_provider_say(FAKE_TOKEN,
@@ -506,6 +541,7 @@ int main(void) {
         test_times_by_the_providers_clock();
         test_clock_wrong();
         test_keys_out_of_reach();
+        test_keys_there_at_the_end();
         test_retry_after();
         test_limits();
         test_crowd();
