@@ -5,16 +5,13 @@ killed and restarted, the provider fails in every way, and people log in, log ou
 from __future__ import annotations
 
 import argparse
-import ctypes
 import itertools
 import os
 import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -33,6 +30,7 @@ from host_clock import HostClock, may_be_set, steady_time  # noqa: E402
 from keeper import Keeper  # noqa: E402
 from keys import BLOCK, UidBlock  # noqa: E402
 from output import Output  # noqa: E402
+from own_host import CLONE_NEWNS, name_users, unshare  # noqa: E402
 from provider import Provider  # noqa: E402
 from soak_history import History, Span  # noqa: E402
 from soak_processes import Usage, Withheld, at_rest, children, descriptors, keys_of, memory_kb  # noqa: E402
@@ -349,20 +347,6 @@ def run(soak: Soak, seconds: float) -> bool:
     return report(soak, seen, End(first, middle, last, live, *log_everybody_out(soak)))
 
 
-def name_users(uids: list[int]) -> None:
-    """In a mount namespace of our own, so that the host's users stay as they are."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(0x00020000) != 0:  # CLONE_NEWNS
-        raise OSError(ctypes.get_errno(), "unshare")
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    with tempfile.NamedTemporaryFile("w", prefix="passwd.") as file:
-        file.write(Path("/etc/passwd").read_text())
-        file.writelines(f"soak{n}:x:{uid}:{uid}::/:/usr/sbin/nologin\n" for n, uid in enumerate(uids))
-        file.flush()
-        os.chmod(file.name, 0o644)
-        subprocess.run(["mount", "--bind", file.name, "/etc/passwd"], check=True)
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/soak", description=__doc__)
     parser.add_argument("--build", type=Path, default=HERE.parents[1] / "build", metavar="FOLDER",
@@ -423,7 +407,8 @@ def main() -> int:
     clock = HostClock() if steps else None
     good = False
     try:
-        name_users(uids)
+        unshare(CLONE_NEWNS)
+        name_users({f"soak{n}": uid for n, uid in enumerate(uids)})
         good = soak_with(args, seconds, uids, clock)
     finally:
         if clock is not None:
