@@ -15,6 +15,7 @@ const CERTIFICATES = ['good', 'expired', 'wrong_name', 'unknown_ca'];
 export class Listener {
   #options;
   #servers = [];
+  #sockets = new Set();
   #port;
   #tls = { certificate: 'good' };
 
@@ -41,18 +42,18 @@ export class Listener {
   async close() {
     const servers = this.#servers;
     this.#servers = [];
-    await Promise.all(servers.map((server) => new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    })));
+    const closed = servers.map((server) => new Promise((resolve) => { server.close(resolve); }));
+    this.dropConnections();
+    await Promise.all(closed);
   }
 
   reopen() {
     return this.#servers.length > 0 ? this.#port : this.open(this.#port);
   }
 
+  /** Also those whose handshake is under way, which a server does not count as its connections. */
   dropConnections() {
-    for (const server of this.#servers) server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Presents another certificate, or speaks other versions only, to new connections. */
@@ -103,7 +104,11 @@ export class Listener {
     server.on('connection', (socket) => {
       counters.openConnections += 1;
       counters.bump('connections');
-      socket.on('close', () => { counters.openConnections -= 1; });
+      this.#sockets.add(socket);
+      socket.on('close', () => {
+        counters.openConnections -= 1;
+        this.#sockets.delete(socket);
+      });
     });
     server.on('secureConnection', (socket) => {
       counters.bump('tls_handshakes');
