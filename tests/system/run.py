@@ -39,9 +39,9 @@ FIGURE = re.compile(
     r"^(?:(?:tampered tokens|bad answers|hostile keys|published vectors|refused calls): .+"
     r"|\S+: lines .+, branches .+|[\w -]+: findings \d+, explained \d+)$|\b\d+ failures injected, \d+ refused$", re.MULTILINE)
 NUMBER = re.compile(r"\d+")
-# As long as it takes to see whether the gateway grows; the host's clock is left alone here.
-SOAK = "tests/soak --minutes 2 --no-clock-steps"
-SOAK_LINE = re.compile(r"^(?:ok   |FAIL |     ) \S.*$|^ {8}\S.*$", re.MULTILINE)
+# Those with many users. The soak is as long as it takes to see whether the gateway grows, and leaves the host's clock alone.
+MANY = {"soak": "tests/soak --minutes 2 --no-clock-steps", "crowd": "tests/crowd --quick"}
+MANY_LINE = re.compile(r"^(?:ok   |FAIL |     ) \S.*$|^ {8}\S.*$|^\|.*\|$", re.MULTILINE)
 
 
 @dataclass
@@ -128,10 +128,11 @@ class Run:
         ran = status == 0 and result.passed > 0
         return result if ran or result.failed else Result(result.passed, 1)
 
-    def soak(self, root: BuildRoot) -> Result:
-        result = self.step("soak", lambda log: _status(root.run(CHECK, SOAK, log, user="root", folders=(CACHE, LOCKS))))
-        log = self.logs / "soak.log"
-        print(*SOAK_LINE.findall(log.read_text(errors="replace") if log.exists() else ""), sep="\n", flush=True)
+    def many(self, root: BuildRoot, name: str) -> Result:
+        result = self.step(name, lambda log: _status(
+            root.run(CHECK, MANY[name], log, user="root", folders=(CACHE, LOCKS))))
+        log = self.logs / f"{name}.log"
+        print(*MANY_LINE.findall(log.read_text(errors="replace") if log.exists() else ""), sep="\n", flush=True)
         return result
 
     def coverage(self, root: BuildRoot) -> Result:
@@ -227,7 +228,8 @@ def main() -> int:
         total += run.build(root, thorough=not args.quick)
         for name in ("gateway", "daemon"):
             total += run.service_tests(root, name)
-        total += run.soak(root)
+        for name in MANY:
+            total += run.many(root, name)
         if args.coverage:
             total += run.coverage(root)
     if not args.quick and run.package is not None:
