@@ -4,9 +4,7 @@
 
 #undef NDEBUG
 #include <assert.h>
-#include <errno.h>
 
-#include "common/clock.h"
 #include "tests/unit/login-fixture.h"
 
 /* A token that comes and must not be kept is revoked. */
