@@ -19,101 +19,53 @@ static uint64_t shown_time(uint64_t boottime_usec) {
         return boottime_usec == 0 ? 0 : clock_boottime_to_realtime(boottime_usec);
 }
 
-static int property_text(sd_bus *bus, const char *path, const char *interface, const char *property,
-                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int property_get(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Account *account = userdata;
         const Grant *grant = account_grant(account);
+        const uint64_t expires = shown_time(grant->expires_usec);
+        const uint64_t next_refresh = shown_time(account_next_refresh(account));
+        const uint32_t renewals =
+                grant->generation > UINT32_MAX ? UINT32_MAX : (uint32_t)grant->generation;
+        const int32_t serial = account_key_serial(account);
+        const int kept_on_disk = grant->kept_on_disk != 0;
         const struct {
                 const char *property;
-                const char *value;
-        } texts[] = {
-                {"Name", grant->account},  {"State", account_state_name(account)},
-                {"Issuer", grant->issuer}, {"Subject", grant->subject},
-                {"Scope", grant->scope},   {"LastError", account_last_error(account)},
+                char type;
+                const void *value;
+        } values[] = {
+                {"Name", 's', grant->account},      {"State", 's', account_state_name(account)},
+                {"Issuer", 's', grant->issuer},     {"Subject", 's', grant->subject},
+                {"Scope", 's', grant->scope},       {"LastError", 's', account_last_error(account)},
+                {"Expires", 't', &expires},         {"NextRefresh", 't', &next_refresh},
+                {"Renewals", 'u', &renewals},       {"KeySerial", 'i', &serial},
+                {"KeptOnDisk", 'b', &kept_on_disk},
         };
 
         (void)bus;
         (void)path;
         (void)interface;
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                if (streq(texts[i].property, property))
-                        return sd_bus_message_append(reply, "s", texts[i].value);
+        for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                if (streq(values[i].property, property))
+                        return sd_bus_message_append_basic(reply, values[i].type, values[i].value);
         return sd_bus_error_set(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "No such property");
-}
-
-static int property_expires(sd_bus *bus, const char *path, const char *interface,
-                            const char *property, sd_bus_message *reply, void *userdata,
-                            sd_bus_error *error) {
-        (void)bus;
-        (void)path;
-        (void)interface;
-        (void)property;
-        (void)error;
-        return sd_bus_message_append(reply, "t", shown_time(account_grant(userdata)->expires_usec));
-}
-
-static int property_next_refresh(sd_bus *bus, const char *path, const char *interface,
-                                 const char *property, sd_bus_message *reply, void *userdata,
-                                 sd_bus_error *error) {
-        (void)bus;
-        (void)path;
-        (void)interface;
-        (void)property;
-        (void)error;
-        return sd_bus_message_append(reply, "t", shown_time(account_next_refresh(userdata)));
-}
-
-static int property_renewals(sd_bus *bus, const char *path, const char *interface,
-                             const char *property, sd_bus_message *reply, void *userdata,
-                             sd_bus_error *error) {
-        uint64_t generation = account_grant(userdata)->generation;
-
-        (void)bus;
-        (void)path;
-        (void)interface;
-        (void)property;
-        (void)error;
-        return sd_bus_message_append(reply, "u",
-                                     generation > UINT32_MAX ? UINT32_MAX : (uint32_t)generation);
-}
-
-static int property_key_serial(sd_bus *bus, const char *path, const char *interface,
-                               const char *property, sd_bus_message *reply, void *userdata,
-                               sd_bus_error *error) {
-        (void)bus;
-        (void)path;
-        (void)interface;
-        (void)property;
-        (void)error;
-        return sd_bus_message_append(reply, "i", account_key_serial(userdata));
-}
-
-static int property_kept_on_disk(sd_bus *bus, const char *path, const char *interface,
-                                 const char *property, sd_bus_message *reply, void *userdata,
-                                 sd_bus_error *error) {
-        (void)bus;
-        (void)path;
-        (void)interface;
-        (void)property;
-        (void)error;
-        return sd_bus_message_append(reply, "b", account_grant(userdata)->kept_on_disk != 0);
 }
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable account_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Name", "s", property_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("State", "s", property_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Issuer", "s", property_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Subject", "s", property_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Scope", "s", property_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Expires", "t", property_expires, 0, CHANGES),
-        SD_BUS_PROPERTY("NextRefresh", "t", property_next_refresh, 0, CHANGES),
-        SD_BUS_PROPERTY("LastError", "s", property_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Renewals", "u", property_renewals, 0, CHANGES),
-        SD_BUS_PROPERTY("KeySerial", "i", property_key_serial, 0, CHANGES),
-        SD_BUS_PROPERTY("KeptOnDisk", "b", property_kept_on_disk, 0, CHANGES),
+        SD_BUS_PROPERTY("Name", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Issuer", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Subject", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Scope", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Expires", "t", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("NextRefresh", "t", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("LastError", "s", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("Renewals", "u", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("KeySerial", "i", property_get, 0, CHANGES),
+        SD_BUS_PROPERTY("KeptOnDisk", "b", property_get, 0, CHANGES),
         SD_BUS_VTABLE_END,
 };
 
