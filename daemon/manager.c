@@ -15,6 +15,9 @@
 
 #define LEAVE_USEC (5 * USEC_PER_SEC)
 
+_Static_assert(2 * MANAGER_ACCOUNTS_MAX <= FD_STORE_MAX,
+               "an account has two grants there while one takes the place of the other");
+
 /* One Logout, which may be of several accounts. */
 typedef struct Logout {
         ManagerDone done;
