@@ -58,6 +58,7 @@ struct Account {
         Retry retry;
         unsigned n_failures;
         uint64_t attempt_usec;
+        bool hastened; /* since then */
 
         Notification notification; /* while a new login is required */
 };
@@ -309,6 +310,7 @@ static void account_enter_refreshing(Account *account) {
         int r;
 
         account_clear_timer(account);
+        account->hastened = false;
         account->attempt_usec = clock_boottime_usec();
         r = gateway_call_new(&account->context->gateway, GATEWAY_REFRESH, account->kept.fd,
                              account_on_refreshed, account, &account->call);
@@ -426,18 +428,22 @@ bool account_is_offline(const Account *account) {
         return account->state == ACCOUNT_OFFLINE;
 }
 
-/* Spread, because others hear of the same change. */
+/* Spread, because others hear of the same change; and once, as an interface that comes up changes
+ * several times, and the least of some draws is spread no more. */
 static void account_try_sooner(Account *account) {
         const AccountContext *context = account->context;
         uint64_t when_usec = clock_boottime_usec() +
                              schedule_network_delay(kept_grant_remaining(&account->kept),
                                                     context->n_users(), context->random());
 
+        if (account->hastened)
+                return;
+        account->hastened = true;
         if (when_usec >= account->next_usec)
                 return;
         account->next_usec = when_usec;
         account_set_timer(account, when_usec);
-        account->context->changed(account->context->userdata, account);
+        context->changed(context->userdata, account);
 }
 
 void account_network_changed(Account *account) {

@@ -259,6 +259,34 @@ static void test_clock_was_set(void) {
         }
 }
 
+/* All of a host hear of a change, and of those that come with it: who has drawn a time keeps it, as
+ * the least of some is spread no more. After another attempt there is another. */
+static void test_changes_in_a_row(void) {
+        _cleanup_free_ char *first = NULL, *last = NULL;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        fixture_add(&f, LIFE, 100 * USEC_PER_SEC);
+        f.gateway.error = GATEWAY_ERROR("ClockWrong");
+        for (unsigned i = 0; i < 2; i++) {
+                REPLY *reply = fixture_call(&f, "Refresh", "s", f.account);
+
+                assert(sd_bus_message_is_method_error(reply, NULL));
+                free(TAKE_PTR(first));
+                first = fixture_property(&f, "NextRefresh");
+                manager_clock_was_set(f.manager);
+                free(TAKE_PTR(last));
+                last = fixture_property(&f, "NextRefresh");
+                assert(strtoull(last, NULL, 10) + 60 * USEC_PER_SEC < strtoull(first, NULL, 10));
+
+                for (unsigned j = 0; j < 100; j++)
+                        manager_clock_was_set(f.manager);
+                free(TAKE_PTR(first));
+                first = fixture_property(&f, "NextRefresh");
+                assert(strtoull(first, NULL, 10) + USEC_PER_SEC > strtoull(last, NULL, 10));
+        }
+}
+
 /* What the gateway must never answer with. */
 static void test_foreign_answers(void) {
         FIXTURE f;
@@ -305,6 +333,7 @@ int main(void) {
         test_lost();
         test_retry();
         test_clock_was_set();
+        test_changes_in_a_row();
         test_foreign_answers();
         test_not_renewable();
         return 0;
