@@ -193,8 +193,9 @@ class Provider:
     def faults(self):
         return self.call("GET", "/faults")
 
-    def clear_faults(self):
-        self.call("DELETE", "/faults")
+    def clear_faults(self, login=None):
+        """All of them, or those for one login."""
+        self.call("DELETE", "/faults" + (f"?login={login}" if login else ""))
 
     def tls(self, certificate="good", **versions):
         """certificate: good, expired, wrong_name, unknown_ca; min_version, max_version: TLSv1.2..."""

@@ -104,6 +104,17 @@ def test_fault_for_one_query(idp, client):
     assert client.get("/jwks?case=11")[0] == 200 and client.get("/jwks")[0] == 200
 
 
+def test_faults_of_one_login(idp, client):
+    tokens = {name: client.log_in(name) for name in ("alice", "bob")}
+    idp.fault("token_refresh", "status", -1, login="alice")
+    idp.fault("token_refresh", "status", -1, login="bob")
+    idp.clear_faults("alice")
+    assert client.refresh(tokens["alice"]["refresh_token"])[0] == 200
+    idp.revoke("bob")
+    assert client.refresh(tokens["bob"]["refresh_token"])[0] == 503
+    assert [request["login"] for request in idp.recent("token_refresh")] == ["alice", "bob"]
+
+
 def test_table_of_bad_answers(idp):
     """Each of them is something that the provider knows how to do."""
     table = bad_answers(idp.issuer, "127.0.0.1:1")

@@ -49,7 +49,7 @@ function routes(parts) {
       for (const fault of [body].flat()) faults.add(fault);
       return done;
     },
-    'DELETE /faults': () => faults.clear() ?? done,
+    'DELETE /faults': (_, query) => faults.clear(query.get('login') ?? undefined) ?? done,
 
     'POST /tls': (body) => listener.setTls(body) ?? done,
     'POST /drop-connections': () => listener.dropConnections() ?? done,

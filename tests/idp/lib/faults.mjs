@@ -121,8 +121,9 @@ export class Faults {
     this.#active.push({ process: PROCESSED.has(kind), skip: 0, ...fault, endpoint, count });
   }
 
-  clear() {
-    this.#active = [];
+  /** All of them, or those for one login. */
+  clear(login) {
+    this.#active = this.#active.filter((fault) => login !== undefined && fault.login !== login);
   }
 
   toJSON() {

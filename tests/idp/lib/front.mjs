@@ -140,9 +140,8 @@ export class Front {
 
   #login(name, form) {
     const { store } = this.#parts;
-    const [model, field] = { token_refresh: ['RefreshToken', 'refresh_token'], token_device: ['DeviceCode', 'device_code'] }[name]
-      ?? ['RefreshToken', 'token'];
-    return store.peek(model, form.get(field))?.accountId;
+    const field = { token_refresh: 'refresh_token', token_device: 'device_code' }[name] ?? 'token';
+    return store.owner(form.get(field));
   }
 
   #closed(name, form, res) {

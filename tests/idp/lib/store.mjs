@@ -14,6 +14,7 @@ export class Store {
   #uids = new Map();
   #userCodes = new Map();
   #grants = new Map();
+  #owners = new Map();
   #settings;
 
   constructor(settings) {
@@ -45,7 +46,7 @@ export class Store {
     for (const [model, entries] of this.#models) {
       if (model !== 'Client') entries.clear();
     }
-    for (const map of [this.#uids, this.#userCodes, this.#grants]) map.clear();
+    for (const map of [this.#uids, this.#userCodes, this.#grants, this.#owners]) map.clear();
   }
 
   put(model, id, payload) {
@@ -55,6 +56,11 @@ export class Store {
   /** The stored entry as it is, consumed or expired or not. */
   peek(model, id) {
     return this.#of(model).get(id);
+  }
+
+  /** The account that a token or code belongs to, or belonged to before it was revoked. */
+  owner(id) {
+    return this.#owners.get(id);
   }
 
   all(model) {
@@ -111,6 +117,7 @@ export class Store {
   #upsert(model, id, payload) {
     this.#of(model).set(id, structuredClone(payload));
     if (model === 'Session') this.#uids.set(payload.uid, id);
+    if (payload.accountId) this.#owners.set(id, payload.accountId);
     if (payload.userCode) this.#userCodes.set(payload.userCode, id);
     if (payload.grantId) {
       if (!this.#grants.has(payload.grantId)) this.#grants.set(payload.grantId, []);
