@@ -12,6 +12,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "idp")]
 
+import clock  # noqa: E402
 from host import Host  # noqa: E402
 from image import SUITES  # noqa: E402
 from machine import Machine, exit_when_told  # noqa: E402
@@ -26,6 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # so that fixtures are torn down, and with them the machines
     exit_when_told()
+
+
+    config.addinivalue_line("markers", "steps_the_clock: of the host; no other test runs meanwhile")
+
+
+@pytest.fixture(autouse=True)
+def clock_of_the_host(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Machines of several suites may be tested at the same time."""
+    with clock.ours() if request.node.get_closest_marker("steps_the_clock") else clock.steady():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +83,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.when == "call" and report.failed:
-        host = getattr(item, "funcargs", {}).get("host")
+        funcargs = getattr(item, "funcargs", {})
+        host = funcargs.get("host") or funcargs.get("matrix")
         if host is not None:
             report.sections.append(("journal of the machine", host.journal()[-20000:]))

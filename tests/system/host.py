@@ -35,6 +35,7 @@ class Host:
     def __init__(self, machine: Machine, provider: Provider) -> None:
         self.machine = machine
         self.provider = provider
+        self.users = dict(USERS)
         self._cursor = ""
         self._services: set[str] = set()
 
@@ -70,7 +71,7 @@ class Host:
 
     def end(self) -> None:
         """Logs everybody out and lets nothing of a test live on."""
-        for name in USERS:
+        for name in self.users:
             uid = self.uid(name)
             self.machine.sh(f"loginctl terminate-user {name} 2>/dev/null || true; systemctl stop user@{uid}.service")
         self.machine.sh(f"systemctl stop {GATEWAY} || true; systemctl reset-failed; rm -rf {STATE}/bindings")
@@ -125,7 +126,7 @@ class Host:
     # people
 
     def uid(self, name: str) -> int:
-        return self.machine.uid(USERS[name])
+        return self.machine.uid(self.users[name])
 
     def ssh(self, user: str, command: str | None = None, options: Sequence[str] = ()) -> Ssh:
         """A client that is asked once only, so that each attempt is one login."""
