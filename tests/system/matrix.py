@@ -374,3 +374,10 @@ def drop_in(unit: str, lines: Sequence[str]) -> str:
     write = "".join(f"{line}\n" for line in ["[Service]", *lines])
     change = f"mkdir -p {folder}; printf '%s' '{write}' >{folder}/test.conf" if lines else f"rm -rf {folder}"
     return f"{change}; systemctl daemon-reload; systemctl restart {unit}"
+
+
+def time_to_stop(lines: str, unit: str) -> float:
+    """By what the journal says, as `journalctl -o short-monotonic` shows it."""
+    begin, end = (re.findall(rf"^\[ *([\d.]+)\] .*{word} {re.escape(unit)}", lines, re.MULTILINE)[-1]
+                  for word in ("Stopping", "Stopped"))
+    return float(end) - float(begin)

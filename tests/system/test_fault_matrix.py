@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +15,14 @@ import clock
 from faults import DAMAGE, DIALECTS, LIVES, LOST, TROUBLE
 from host import DAEMON, GATEWAY, Host, fingerprint, wait_until
 from matrix import (DAEMON_PROGRAM, DOORS_OPEN, GATEWAY_PROGRAM, INTO_TIME, NETWORK, PROVIDER_NAME, Matrix, Network,
-                    Person, address_of, drop_in)
+                    Person, address_of, drop_in, time_to_stop)
 from provider import Provider
 from test_renewal import expiries, start_readers, stop_readers
 
 ANSWER_MS = 2500  # within which a refresh can be disturbed
 SLEPT = "/run/slept"
+KEPT_JOURNAL = "/etc/systemd/journald.conf.d/zz-kept.conf"
+LEAVE_SECONDS, STOP_SECONDS = 5, 15  # of oidc-keyringd(8), and TimeoutStopSec= of its unit
 NO_KEY = 6  # what oidc-keyring ends with
 
 
@@ -571,3 +574,27 @@ def test_keys_left_over_from_a_crash(matrix: Matrix) -> None:
     assert person.key_ends_in_minutes()
     person.log_in(mark=False)
     person.shows("kill -9 of all that the user runs, and a new login")
+
+
+# last, as the machine is another one after it
+
+
+def test_machine_that_shuts_down_while_the_provider_hangs(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each daemon is given its 5 s, and what its unit allows beyond that is not needed."""
+    told, hanging = matrix.people(2)
+    hanging.fault("hang", -1, "revocation")
+    matrix.machine.write(KEPT_JOURNAL, "[Journal]\nStorage=persistent\n")
+    matrix.machine.sh("systemctl restart systemd-journald; journalctl --flush")
+    try:
+        matrix.machine.reboot()
+        lines = matrix.machine.sh("journalctl -q -b -1 -o short-monotonic --no-pager")
+    finally:
+        matrix.machine.sh(f"rm -rf {KEPT_JOURNAL} /var/log/journal; systemctl restart systemd-journald")
+    assert not re.search(r"oidc-keyring.*State '.*' timed out", lines), "nothing had to be killed"
+    for person, fault in ((told, "the machine shuts down"), (hanging, "the machine shuts down and the provider hangs")):
+        wait_until(lambda: matrix.has_bus(person.name))
+        person.shows(fault)
+        took = time_to_stop(lines, matrix.manager_of(person.name))
+        with capsys.disabled():
+            print(f"{fault}: the user's manager takes {took:.1f} s")
+        assert took < LEAVE_SECONDS + STOP_SECONDS
