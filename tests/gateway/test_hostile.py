@@ -62,7 +62,7 @@ def test_answers_about_tokens(build, idp, capsys, endpoint, method):
 
 
 @pytest.mark.parametrize("place", ["{issuer}/nowhere", "https://127.0.0.1:1/nowhere"])
-@pytest.mark.parametrize("member", ["device_authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.parametrize("member", ["device_authorization_endpoint", "token_endpoint"])
 def test_document_that_is_wrong_for_a_while(gateway, root, idp, member, place):
     """A document with a wrong address is not kept for a day."""
     idp.config(device_code_ttl=10)
@@ -71,6 +71,14 @@ def test_document_that_is_wrong_for_a_while(gateway, root, idp, member, place):
         root.log_in(idp, USER)
     assert error.value.name in ("ProviderAnswer", "ProviderUnreachable", "ClientRefused", "CodeExpired")
     root.log_in(idp, USER)
+
+
+@pytest.mark.parametrize("place", ["{issuer}/nowhere", "https://127.0.0.1:1/nowhere"])
+def test_keys_that_are_elsewhere_for_a_while(gateway, root, idp, place):
+    """They are looked for while the code is read, and again, by a new document, when they are needed."""
+    idp.fault("discovery", "tamper", patch={"jwks_uri": place.format(issuer=idp.issuer)})
+    root.log_in(idp, USER)
+    assert idp.count("discovery") == 2
 
 
 @pytest.mark.parametrize("keys", [[], [{}], [{"kty": "oct", "k": "AA"}]])
