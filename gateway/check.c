@@ -267,8 +267,22 @@ static void check_bindings(Check *check, const Bindings *bindings) {
                           "A user name can be bound to the identity that first logs in with it.");
 }
 
-int check_start(Provider *provider, const Bindings *bindings, CheckDone done, void *userdata,
-                Check **ret) {
+static void check_persist(Check *check, GrantFiles *files) {
+        int r;
+
+        if (!provider_config(check->provider)->persist)
+                return;
+        r = grant_files_probe(files);
+        if (r < 0)
+                check_say(check, CHECK_ERROR, "persist",
+                          "Logins are not kept for after a reboot: %s.", grant_files_advice(r));
+        else
+                check_say(check, CHECK_OK, "persist",
+                          "Logins of users who linger can be kept for after a reboot.");
+}
+
+int check_start(Provider *provider, const Bindings *bindings, GrantFiles *files, CheckDone done,
+                void *userdata, Check **ret) {
         Check *check = calloc(1, sizeof(*check));
         int r;
 
@@ -289,6 +303,7 @@ int check_start(Provider *provider, const Bindings *bindings, CheckDone done, vo
         check_say(check, CHECK_OK, "configuration", "Provider %s is configured.",
                   provider_config(provider)->name);
         check_bindings(check, bindings);
+        check_persist(check, files);
         check_user_map(check);
         r = provider_fetch_metadata(provider, on_metadata, check, &check->wait);
         if (r < 0)

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "gateway/bindings.h"
+#include "gateway/grant-files.h"
 #include "gateway/provider.h"
 
 #define CHECK_FINDINGS_MAX 16u
@@ -34,7 +35,7 @@ typedef void (*CheckDone)(Check *check, const CheckFinding *findings, size_t n_f
                           void *userdata);
 
 /* @done is called exactly once, perhaps from within, after *ret was set. -ENOMEM: it is not. */
-int check_start(Provider *provider, const Bindings *bindings, CheckDone done, void *userdata,
-                Check **ret);
+int check_start(Provider *provider, const Bindings *bindings, GrantFiles *files, CheckDone done,
+                void *userdata, Check **ret);
 Check *check_free(Check *check);
 DEFINE_CLEANUP(Check, check_free);

@@ -329,7 +329,7 @@ static int file_read(int folder, const char *account, int *ret_fd, Secret **ret)
 
         fd = openat(folder, account, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
-                return -errno;
+                return errno == ELOOP ? -ESTALE : -errno;
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid() ||

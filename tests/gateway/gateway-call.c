@@ -50,7 +50,8 @@ static json_object *grant_to_json(int fd) {
         add_text(object, "subject", grant->subject);
         add_text(object, "user", grant->user);
         add_text(object, "scope", grant->scope);
-        add_text(object, "access_token", secret_bytes(grant->access_token));
+        add_text(object, "access_token",
+                 grant->access_token ? secret_bytes(grant->access_token) : NULL);
         add_text(object, "refresh_token",
                  grant->refresh_token ? secret_bytes(grant->refresh_token) : NULL);
         json_object_object_add(object, "expires_usec", json_object_new_uint64(grant->expires_usec));
@@ -59,6 +60,8 @@ static json_object *grant_to_json(int fd) {
         json_object_object_add(object, "keep_replaced",
                                json_object_new_uint64(grant->keep_replaced));
         json_object_object_add(object, "generation", json_object_new_uint64(grant->generation));
+        json_object_object_add(object, "kept_on_disk",
+                               json_object_new_uint64(grant->kept_on_disk));
         return object;
 }
 

@@ -11,7 +11,7 @@ from gateway import Gateway
 from refusals import Refusals, odd_fds, wrong_signatures
 
 SIGNATURES = {"BeginLogin": "ssssss", "AwaitLogin": "s", "CancelLogin": "s", "ClaimGrant": "ss", "CheckAccount": "ss",
-              "Refresh": "h", "Revoke": "h", "Check": "s", "ListBindings": "ss", "ClearBinding": "ss"}
+              "Refresh": "h", "Revoke": "h", "RestoreGrant": "s", "Check": "s", "ListBindings": "ss", "ClearBinding": "ss"}
 ROOT_ONLY = ("Check", "ListBindings", "ClearBinding")
 PATH, INTERFACE = "/org/oidckeyring/Gateway1", "org.oidckeyring.Gateway1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -99,6 +99,12 @@ def test_descriptors(refusals, callers, idp):
                 refusals.expect("UnknownProvider", caller, method, "h", f"elsewhere:{tag}")
                 refusals.expect("Configuration", caller, method, "h", f"issuer:{tag}")
     assert requests(idp) == asked, "all of that without the provider"
+
+
+def test_nothing_is_kept(refusals, callers):
+    for caller in callers.values():
+        for after in ("", "cor", "corp", "x" * 4096, "../corp", "\xff"):
+            refusals.expect("UnknownAccount", caller, "RestoreGrant", "s", after)
 
 
 def test_callers(refusals, callers, idp):

@@ -37,7 +37,7 @@ def test_somebody_else_with_the_same_name(host: Host) -> None:
 def test_where_it_is_kept(host: Host) -> None:
     assert log_in_as(host, "alice")[0]
     owner = host.machine.sh(f"stat -c '%U %a' {STATE} {STATE}/bindings {STATE}/bindings/corp/alice")
-    assert owner.splitlines() == ["oidc-keyring 700", "oidc-keyring 700", "oidc-keyring 600"]
+    assert owner.splitlines() == ["oidc-keyring 711", "oidc-keyring 700", "oidc-keyring 600"]
 
 
 def test_no_room_on_the_disk(host: Host) -> None:
