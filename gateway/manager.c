@@ -518,7 +518,8 @@ int manager_check(Manager *manager, uid_t caller, const char *provider_name, Che
         managed->userdata = userdata;
         LIST_INSERT_HEAD(&manager->checks, managed, link);
         manager->n_checks++;
-        r = check_start(provider, manager->bindings, manager->files, on_check_done, managed, &managed->check);
+        r = check_start(provider, manager->bindings, manager->files, on_check_done, managed,
+                        &managed->check);
         if (r < 0)
                 managed_check_free(managed);
         return r;

@@ -60,8 +60,7 @@ static json_object *grant_to_json(int fd) {
         json_object_object_add(object, "keep_replaced",
                                json_object_new_uint64(grant->keep_replaced));
         json_object_object_add(object, "generation", json_object_new_uint64(grant->generation));
-        json_object_object_add(object, "kept_on_disk",
-                               json_object_new_uint64(grant->kept_on_disk));
+        json_object_object_add(object, "kept_on_disk", json_object_new_uint64(grant->kept_on_disk));
         return object;
 }
 
