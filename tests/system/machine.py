@@ -76,10 +76,18 @@ class Machine:
 
     def poweroff(self) -> None:
         """Shuts the machine down in an orderly way and returns when it is gone."""
+        self._end(signal.SIGTERM)
+
+    def cut_power(self) -> None:
+        """Ends it without telling anybody in it."""
+        self._group.kill()
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> None:
         if self._nspawn is None:
             return
         self._group.kill_visitors(self.leader)
-        self._nspawn.terminate()
+        self._nspawn.send_signal(number)
         try:
             self._nspawn.wait(HALT_TIMEOUT)
         except subprocess.TimeoutExpired:
