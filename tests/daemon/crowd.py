@@ -32,7 +32,7 @@ from keeper import Keeper  # noqa: E402
 from keys import LOCKS, clear_keys, uids_with_keys  # noqa: E402
 from output import Output  # noqa: E402
 from own_host import CLONE_NEWNS, OwnNetwork, count_as_logged_in, name_users, unshare  # noqa: E402
-from process_usage import Usage  # noqa: E402
+from process_usage import Usage, switches  # noqa: E402
 from provider import Provider  # noqa: E402
 from soak_report import Line  # noqa: E402
 
@@ -44,6 +44,8 @@ DOORS = 200
 PATIENCE = 600
 AT_ONCE = 4  # are started or ended
 IDLE = 8.0
+LATE = 0.5  # may be noted, on a busy machine, what has happened
+UNDER_WAY = 10  # a request that has begun before has ended
 SPREAD = 0.03  # that each user of the host is given after a signal; all at once would be over too soon to be judged
 STACK = 1 << 18  # of some threads for each user
 # What a daemon says, of which the first is said once in an outage.
@@ -198,14 +200,14 @@ class Crowd:
     def outage(self, seconds: float, network: OwnNetwork | None) -> None:
         outage = Outage(network is not None, steady_time())
         self.outages.append(outage)
-        self.idp.down()
+        self._end_service()
         time.sleep(seconds)  # its own length
         offline = self._offline(steady_time())
         outage.end, outage.offline = steady_time(), len(offline)
         self.idp.up()
         with self.phase(f"after an outage of {outage}, until all are back"):
             if network is not None:
-                network.change()
+                network.come_up()
             begin = time.monotonic()
             while self._offline(steady_time()) or time.monotonic() < begin + SPREAD * len(self.people):
                 assert time.monotonic() < begin + PATIENCE, "some never come back"
@@ -213,6 +215,15 @@ class Crowd:
         outage.back = [at - outage.end for at, uid, line in self.diary
                        if uid in offline and BACK in line and at > outage.end]
         self.live("the life after it", 1)
+
+    def _end_service(self) -> None:
+        """Without the loss of an answer, which could be the only one that there is."""
+        self.idp.fault("token_refresh", "status", -1, status=503)
+        begin = steady_time() - UNDER_WAY
+        while not all("answered" in one for one in self.idp.recent("token_refresh") if one["at"] > begin):
+            time.sleep(0.05)  # nothing tells
+        self.idp.down()
+        self.idp.clear_faults()
 
     def _offline(self, now: float) -> set[int]:
         """Who has said so, and not yet that it is over."""
@@ -266,7 +277,7 @@ def cost_of(crowd: Crowd, name: str, lives: float) -> Cost:
 def wakeups(crowd: Crowd) -> tuple[int, int]:
     """Of the daemons that had nothing to do for a while: how many there were, how often they woke up."""
     def look() -> dict[str, int]:
-        return {person.user: Usage.of(person.process.pid).switches for person in crowd.people}
+        return {person.user: switches(person.process.pid) for person in crowd.people}
     begin, first = steady_time(), look()
     time.sleep(IDLE)
     last, end = look(), steady_time()
@@ -309,7 +320,7 @@ def median(values: list[float]) -> float:
 
 def login_lines(crowd: Crowd) -> list[Line]:
     logins = [person.login for person in crowd.people]
-    early = crowd.idp.count("early_polls")
+    early = sum(poll["waited"] < poll["interval"] - LATE for poll in crowd.idp.counters()["early"])
     waits = [login.answered - login.approved for login in logins]
     hand_overs = [login.ready - login.answered for login in logins]
     phase = crowd.phases[0]
@@ -348,7 +359,7 @@ def cost_lines(alone: Usage, cost: Cost, idle: tuple[int, int]) -> list[Line]:
 
 
 def end_lines(crowd: Crowd, live: int) -> list[Line]:
-    within = [(outage.begin, outage.end) for outage in crowd.outages]
+    within = [(outage.begin, outage.end + LATE) for outage in crowd.outages]
     throttled = [line for at, uid, line in crowd.diary if AWAY in line and not any(a <= at <= b for a, b in within)]
     over = [line for _, _, line in crowd.diary if "a new login is needed" in line]
     reuse = crowd.idp.count("refresh_reuse")

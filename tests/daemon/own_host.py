@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Iterable
 
@@ -18,6 +19,7 @@ CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 SIOCSIFFLAGS, SIOCSIFADDR = 0x8914, 0x8916
 IFF_UP = 1
 CAP_NET_ADMIN = 12
+CHANGES, BETWEEN_CHANGES = 3, 0.6
 LOGGED_IN = Path("/run/systemd/users")
 
 
@@ -61,10 +63,13 @@ class OwnNetwork:
         self._number = 1
         self._request(SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))
 
-    def change(self) -> None:
-        self._number += 1
-        address = socket.inet_aton(f"127.0.1.{self._number}")
-        self._request(SIOCSIFADDR, struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, address))
+    def come_up(self) -> None:
+        """As an interface does: not all of it at once."""
+        for _ in range(CHANGES):
+            self._number += 1
+            address = socket.inet_aton(f"127.0.1.{self._number}")
+            self._request(SIOCSIFADDR, struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, address))
+            time.sleep(BETWEEN_CHANGES)  # its own pace
 
     @staticmethod
     def _request(number: int, interface: bytes) -> None:

@@ -17,7 +17,6 @@ class Usage:
     pss_kb: int
     private_kb: int  # of it: written, and so nobody else's
     descriptors: int
-    switches: int  # of the processor: each is a wake-up, or the end of a time slice
 
     @staticmethod
     def of(pid: int) -> Usage:
@@ -27,8 +26,12 @@ class Usage:
             cpu_ms=sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / NSEC_PER_MSEC,
             pss_kb=_sum(rollup, r"^Pss: +(\d+)"),
             private_kb=_sum(rollup, r"^Private_Dirty: +(\d+)"),
-            descriptors=len(os.listdir(f"/proc/{pid}/fd")),
-            switches=_sum(Path(f"/proc/{pid}/status").read_text(), r"ctxt_switches:\s+(\d+)"))
+            descriptors=len(os.listdir(f"/proc/{pid}/fd")))
+
+
+def switches(pid: int) -> int:
+    """Of the processor, to it and to others: each is a wake-up, or the end of a time slice."""
+    return _sum(Path(f"/proc/{pid}/status").read_text(), r"ctxt_switches:\s+(\d+)")
 
 
 def _sum(text: str, pattern: str) -> int:
