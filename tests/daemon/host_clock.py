@@ -6,11 +6,13 @@ seconds, or when its input ends, however the one who wrote that has ended."""
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable
 
@@ -70,7 +72,8 @@ def _set(ahead_ns: int) -> None:
     """So many nanoseconds ahead of CLOCK_MONOTONIC."""
     now_ns = time.monotonic_ns()
     time.clock_settime_ns(time.CLOCK_REALTIME, ahead_ns + now_ns)
-    print(now_ns / 1e9, flush=True)
+    with suppress(BrokenPipeError):  # whoever asked for it has been killed
+        print(now_ns / 1e9, flush=True)
 
 
 def main() -> None:
@@ -84,6 +87,7 @@ def main() -> None:
             select.select([sys.stdin], [], [], float(duration))
         finally:
             _set(right_ns)
+    os._exit(0)  # without a last word to a pipe that may be broken
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from keys import BLOCK, UidBlock  # noqa: E402
 from output import Output  # noqa: E402
 from own_host import CLONE_NEWNS, name_users, unshare  # noqa: E402
 from provider import Provider  # noqa: E402
-from soak_history import History, Span  # noqa: E402
+from soak_history import SLOW, History, Span  # noqa: E402
 from soak_processes import Usage, Withheld, at_rest, children, descriptors, keys_of, memory_kb  # noqa: E402
 from soak_report import End, report  # noqa: E402
 from soak_watch import TokenWatch  # noqa: E402
@@ -41,7 +41,7 @@ LIFETIME = 5
 RESTART_DELAY = 0.2  # RestartSec= of the units
 WARM_UP = 10
 PATIENCE = 90
-RECOVERY = 20  # at the end, before the last look
+RECOVERY = 60  # at the end at most, until everybody has a token: the gateway waits 30 s for an answer that hangs
 ANSWER_MEMORY = 20  # the gateway's, from when the answer, or the gateway that took it over, came
 CONFIG = "min_uid = 1\nrotation_grace = 0\nkeep_on_logout = yes"  # kept: so that SIGTERM is a restart
 LOGIN_OVER = "a new login is needed"
@@ -247,9 +247,12 @@ class Soak:
 
     def provider_slow(self, seconds: float, delay: float) -> None:
         with self._provider_lock:
+            begin = steady_time()
             self.idp.fault("token_refresh", "delay", -1, delay_ms=int(delay * 1000))
             time.sleep(seconds)  # the fault's own length
             self.idp.clear_faults()
+            if delay > SLOW:
+                self.history.slow.append(Span(begin, steady_time() + SLOW))
 
     def set_clock(self, seconds: int, duration: float) -> None:
         with self._clock_lock:
@@ -312,6 +315,17 @@ def live_tokens(soak: Soak) -> int:
     return sum(token is not None and soak.idp.introspect(token)["active"] for token in tokens)
 
 
+def recover(soak: Soak) -> int:
+    """How many users have a live token after it."""
+    soak.settle()
+    soak.idp.clear_faults()
+    deadline = time.monotonic() + RECOVERY
+    while (live := live_tokens(soak)) < len(soak.users) and time.monotonic() < deadline:
+        time.sleep(1)
+    soak.settle()  # who lost a grant just now is logged in again
+    return live
+
+
 def log_everybody_out(soak: Soak) -> tuple[int, int, int]:
     """What is stored afterwards: answers and requests by the gateway, grants by the daemons."""
     for user in soak.users:
@@ -335,11 +349,7 @@ def run(soak: Soak, seconds: float) -> bool:
     time.sleep(WARM_UP)
     first = soak.usage()
     middle = soak.rounds(seconds)
-    soak.settle()
-    soak.idp.clear_faults()
-    time.sleep(RECOVERY)
-    soak.settle()  # who lost a grant just now is logged in again
-    live = live_tokens(soak)
+    live = recover(soak)
     last = soak.usage()
     seen = watch.finish()
     soak.readings_due = (time.monotonic() - begin) * READINGS * len(soak.users)

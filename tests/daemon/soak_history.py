@@ -19,8 +19,7 @@ from host_clock import steady_time
 ANSWER_LOST = ("cut_after", "truncated")
 # From the provider's answer to the gateway's having it in its journal, on a busy machine.
 ON_ITS_WAY = 1.0
-# How long after such an event a login may end by it: the life of what token there is, and two back-offs.
-FUSE = 20.0
+LOST = 30.0  # the longest that such an answer may leave somebody without a key: the first back-offs of the daemon
 HANG = 30.0  # what the gateway waits for an answer
 # A provider that takes longer is not well: of a life of 5 s the two roundings to whole seconds leave that to spare.
 SLOW = 0.2
@@ -56,10 +55,11 @@ def uncovered(begin: float, end: float, spans: list[Span]) -> float:
 
 @dataclass
 class Event:
-    """An answer of the provider's that may have been lost; it explains one loss and one reuse."""
+    """An answer of the provider's that was lost. Until an answer comes it explains one loss and one reuse."""
 
     at: float
     what: str
+    until: float
 
 
 @dataclass
@@ -79,6 +79,7 @@ class History:
         self._lock = threading.Lock()
         self.faults: Counter[str] = Counter()
         self.unwell: list[Span] = []  # the provider
+        self.slow: list[Span] = []  # so that renewals queue for the few connections there are to it
         self.absent: dict[int, list[Span]] = defaultdict(list)  # no login, by uid
         self.down: dict[int, list[Span]] = defaultdict(list)  # no daemon
         self.offline: dict[int, list[float]] = defaultdict(list)  # when the daemon said so
@@ -160,12 +161,16 @@ class History:
         for request in self.requests(login):
             begin = request["at"]
             end = request.get("answered", begin + HANG) + ON_ITS_WAY
-            if request.get("fault") in ANSWER_LOST:
-                events.append(Event(begin, f"the provider's answer was cut ({request['fault']})"))
-                continue
-            events += [Event(begin, cut.what) for cut in self.cuts
-                       if begin <= cut.span.end and cut.span.begin <= end and self._was_told(uid, cut)][:1]
+            whats = [f"the provider's answer was cut ({request['fault']})"] if request.get("fault") in ANSWER_LOST else [
+                cut.what for cut in self.cuts
+                if begin <= cut.span.end and cut.span.begin <= end and self._was_told(uid, cut)]
+            events += [Event(begin, what, self._next_answer(login, begin)) for what in whats[:1]]
         return events
+
+    def _next_answer(self, login: str, after: float) -> float:
+        return min((request["answered"] for request in self.requests(login)
+                    if request["at"] > after and request.get("status") == 200 and request.get("fault", "delay") == "delay"),
+                   default=float("inf"))
 
     def _was_told(self, uid: int, cut: Cut) -> bool:
         return any(cut.span.begin <= at <= cut.told for at in self._told_lost[uid])
@@ -176,7 +181,7 @@ class History:
         unexplained, reasons = [], Counter()
         for uid, login, at in sorted(ends, key=lambda end: end[2]):
             events = left.setdefault(login, self.answers_lost(uid, login))
-            event = next((event for event in events if event.at <= at <= event.at + FUSE), None)
+            event = next((event for event in events if event.at <= at <= event.until), None)
             if event is None:
                 unexplained.append((uid, login, at))
             else:
@@ -191,8 +196,9 @@ class History:
             "not logged in": self.absent[uid],
             "provider down, or saying 503": self.unwell,
             "fault of the provider's in this renewal": list(self._faults(login)),
-            "provider slower than 0.2 s": list(self._slow(login)),
-            "answer lost": [Span(event.at, event.at + FUSE) for event in self.answers_lost(uid, login)],
+            "provider slower than 0.2 s": self.slow + list(self._slow(login)),
+            "answer lost": [Span(event.at, min(event.until, event.at + LOST) + SLOW)
+                            for event in self.answers_lost(uid, login)] + list(self._told(uid, login)),
             "daemon was being started": [Span(span.begin, span.end + SLOW) for span in self.down[uid]],
             "gateway was ending or being started": [Span(span.begin, span.end + SLOW) for span in self.gateway_down],
             "call of a gateway that died": list(self._broken_calls(uid)),
@@ -210,6 +216,13 @@ class History:
             if request.get("answered", 0) - request["at"] > SLOW:
                 yield Span(request["at"] - SLOW, request["answered"] + self._lifetime)
 
+    def _told(self, uid: int, login: str) -> Iterator[Span]:
+        """Also what the provider has never seen: the gateway knows only that it was about to ask."""
+        for cut in self.cuts:
+            if self._was_told(uid, cut):
+                begin = cut.span.begin
+                yield Span(begin, min(self._next_answer(login, begin), begin + LOST) + SLOW)
+
     def _broken_calls(self, uid: int) -> Iterator[Span]:
         """The daemon was told that its call had failed, and came again after its back-off."""
         for span in self.gateway_down:
@@ -224,7 +237,7 @@ class History:
                 if down.begin <= at + STEP and at <= down.end:
                     yield Span(at, down.end + STEP)
 
-    def clock_was_set_behind_its_back(self, uid: int, begin: float, end: float) -> bool:
-        """Whether the user had no daemon then, which would have noticed: the kernel counts on as it was told."""
-        return any(down.begin <= at <= down.end and at <= begin and end <= down.end + SLOW
-                   for at in self.steps for down in self.down[uid])
+    def came_to_life(self, uid: int, last_read: float) -> bool:
+        """A key that has ended is there again when the clock is set back, until the daemon, if there is one then, has
+        written it as it should be."""
+        return any(span.begin <= last_read <= span.end + SLOW for span in self._steps(uid))

@@ -47,7 +47,17 @@ def memory_kb(pid: int) -> int:
 
 
 def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """But for TCP connections, of which the gateway keeps some to the provider, more or fewer."""
+    tcp = {f"socket:[{line.split()[9]}]" for name in ("tcp", "tcp6")
+           for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]}
+    return sum(_link(fd) not in tcp for fd in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _link(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:  # closed since
+        return ""
 
 
 def children() -> int:
@@ -93,7 +103,7 @@ class Withheld:
         samples = list(self._samples)
         before = next((counted for at, counted in reversed(samples) if at <= due), samples[0][1])
         mine = sum(seconds - own.get(pid, 0) for pid, seconds in self.own(list(own)).items())
-        return min(samples[-1][1] - before + mine, steady_time() - due, MOST)
+        return max(0.0, min(samples[-1][1] - before + mine, steady_time() - due, MOST))
 
     def _sample(self) -> None:
         """Counts itself, too: the daemons wait for their service manager, which is one of the threads here."""

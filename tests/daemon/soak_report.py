@@ -15,7 +15,7 @@ from soak_watch import Gap, Seen
 GAP = 0.01
 AROUND = (12, 8)  # seconds before and after something bad that are told
 TOLD = 6  # of each kind
-# Growth that is none: a connection that is kept open to the provider, an arena that is used for the first time.
+# Growth that is none: what is under way at every look, an arena that is used for the first time.
 FDS_MORE, GATEWAY_KB_MORE, DAEMON_KB_MORE = 4, 1024, 64
 WITHHELD = "a busy machine"
 
@@ -122,8 +122,7 @@ def report(soak, seen: Seen, end: End) -> bool:
     lost, reasons = history.unexplained([(uid, login, at) for uid, login, at in history.losses])
     uids = {user.name: user.uid for user in soak.users}
     reused, reuse_reasons = history.unexplained([(uids[login], login, at) for login, at in history.reuses()])
-    stale = [one for one in seen.stale
-             if not history.clock_was_set_behind_its_back(one.uid, one.expired, one.last_read)]
+    stale = [one for one in seen.stale if not history.came_to_life(one.uid, one.last_read)]
     gaps = Gaps(soak, seen)
     lines = [
         Line("refreshes", soak.idp.count("refreshed")),
@@ -131,7 +130,7 @@ def report(soak, seen: Seen, end: End) -> bool:
         Line("readings at 100 Hz", f"{seen.readings}, {100 * seen.readings / soak.readings_due:.1f} % of those due"),
         Line("tokens read", f"{seen.tokens}, of which {seen.of_unknown_end} were revoked at once"),
         Line("stale tokens read", len(stale), "0", not stale),
-        Line("  of a user without a daemon when the clock was set", len(seen.stale) - len(stale)),
+        Line("  of keys that the clock brought back for a moment", len(seen.stale) - len(stale)),
         *gaps.lines(),
         Line("most that the machine withheld from one in time", f"{seen.most_withheld:.2f} s"),
         Line("grants lost with the provider's only answer", sum(reasons.values())),

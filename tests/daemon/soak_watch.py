@@ -26,7 +26,7 @@ class Gap:
     end: float
     readings: int
     errno: int
-    withheld: float  # from those who might have ended it, since the renewal was due
+    withheld: float  # from those who might have ended it, since the renewal before was due
 
 
 @dataclass
@@ -45,7 +45,8 @@ class _View:
     expires: float = 0.0
     errno: int = 0
     born: float = 0.0  # the last token
-    withheld: dict[int, float] = field(default_factory=dict)  # by then
+    due: float = 0.0  # its own renewal: one that is late gives a token that is older when it comes
+    withheld: dict[int, float] = field(default_factory=dict)  # when it was born
 
 
 @dataclass
@@ -94,7 +95,7 @@ class TokenWatch:
         seen.readings += count
         if view.token is None:
             if count:
-                seen.gaps.append(Gap(uid, view.begin, last, count, view.errno, self._since_due(uid, view)))
+                seen.gaps.append(Gap(uid, view.begin, last, count, view.errno, self._since(view.due, uid, view)))
         elif last > view.expires + TICK:
             seen.stale.append(Stale(uid, view.expires, last))
 
@@ -106,13 +107,14 @@ class TokenWatch:
             view.errno = int(value[1:] or 0)
             return
         if renewed:
-            self.seen.most_withheld = max(self.seen.most_withheld, self._since_due(uid, view))
-        view.born, view.withheld = now, Withheld.own(self._pids(uid))
+            withheld = self._since(view.born + self._lifetime / 2, uid, view)
+            self.seen.most_withheld = max(self.seen.most_withheld, withheld)
+        view.due, view.born, view.withheld = view.born + self._lifetime / 2, now, Withheld.own(self._pids(uid))
         details = self._idp.introspect(view.token)
         self.seen.tokens += 1
         self.seen.of_unknown_end += "exp" not in details
         view.expires = details.get("exp", now + self._lifetime)
 
-    def _since_due(self, uid: int, view: _View) -> float:
+    def _since(self, due: float, uid: int, view: _View) -> float:
         """A daemon that is a new one by now has waited since it began."""
-        return self._withheld.since(view.born + self._lifetime / 2, dict.fromkeys(self._pids(uid), 0.0) | view.withheld)
+        return self._withheld.since(due, dict.fromkeys(self._pids(uid), 0.0) | view.withheld)
