@@ -223,7 +223,14 @@ Refreshes *refreshes_free(Refreshes *refreshes) {
 }
 
 void refreshes_remember_for(Refreshes *refreshes, uint64_t answer_usec) {
+        Entry *entry;
+
         refreshes->answer_usec = answer_usec;
+        /* also those that were taken over: later than that nobody asks for them */
+        TAILQ_FOREACH(entry, &refreshes->entries, link) {
+                if (entry->state == ENTRY_DONE)
+                        (void)sd_event_source_set_time_relative(entry->timer, answer_usec);
+        }
 }
 
 static void entry_verify(Entry *entry) {

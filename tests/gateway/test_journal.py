@@ -36,6 +36,19 @@ def test_killed_after_the_answer(gateway, root, idp, end):
     assert idp.count("token_refresh") == 1 and idp.count("refresh_reuse") == 0
 
 
+def test_answers_that_were_taken_over(build, idp):
+    """They are forgotten when those of one's own are."""
+    with Gateway(build, idp, options=("--answer-memory=5",)) as gateway:
+        root = gateway.caller()
+        tag, _ = root.log_in(idp, USER)
+        root.call("Refresh", "h", tag)
+        gateway.manager.wait_for_stored("answer.", 1)
+        gateway.kill()
+        assert gateway.manager.stored("answer.") == 1
+        gateway.start()
+        gateway.manager.wait_for_stored("answer.", 0)
+
+
 def test_killed_while_asking_a_provider_with_a_grace(gateway, root, idp):
     idp.config(grace=30)
     tag = killed_while_asking(gateway, root, idp)
