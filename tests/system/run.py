@@ -73,29 +73,45 @@ class Run:
             with log.open("a") as output:
                 output.write(f"\n{type(error).__name__}: {error}\n")
             result = Result(0, 1)
-        for figure in figures(log.read_text(errors="replace") if log.exists() else ""):
-            print(f"  {figure}")
+        text = [f"  {figure}" for figure in figures(log.read_text(errors="replace") if log.exists() else "")]
         if result.failed:
-            print(f"---- {log}\n{_tail(log)}\n----", flush=True)
-        print(f"{name}: {result} ({time.monotonic() - start:.0f} s)", flush=True)
+            text.append(f"---- {log}\n{_tail(log)}\n----")
+        text.append(f"{name}: {result} ({time.monotonic() - start:.0f} s)")
+        print("\n".join(text), flush=True)  # at once: other steps print, too
         return result
 
     # building
 
-    def build(self, root: BuildRoot, thorough: bool) -> Result:
+    def sources(self, root: BuildRoot, thorough: bool) -> Result:
+        """What is read, and what is built to be shipped."""
+        root.copy_tree("check")
+        total = self.step("configure-sources", lambda log: _status(root.run(CHECK, CONFIGURE, log)))
+        for target in ("check-format", "check-headers"):
+            total += self.step(target, lambda log, target=target: self._make(root, target, log))
+        total += self.step("shellcheck", lambda log: _status(root.run(CHECK, _SHELLCHECK, log)))
+        if thorough:
+            total += self.step("package", lambda log: self._build_package(root, log))
+        total += self.step("analyze", lambda log: _status(root.run(CHECK, "tests/analyze", log)))
+        if thorough:
+            total += self.step("distcheck", lambda log: self._make(root, f"-j{JOBS} distcheck", log))
+        return total
+
+    def programs(self, root: BuildRoot) -> Result:
+        """What is built to be run here: in parts, and as services with the real provider."""
         root.copy_tree("check")
         total = self.step("configure", lambda log: _status(root.run(CHECK, CONFIGURE, log)))
         total += self.step("compile", lambda log: self._make(root, f"-j{JOBS} all", log))
         total += self.step("unit-tests", lambda log: self._unit_tests(root, "", USER, log))
         total += self.step("unit-tests-of-root", lambda log: self._unit_tests(root, ROOTS_TESTS, "root", log))
-        for target in ("check-format", "check-headers"):
-            total += self.step(target, lambda log, target=target: self._make(root, target, log))
-        total += self.step("shellcheck", lambda log: _status(root.run(CHECK, _SHELLCHECK, log)))
-        total += self.step("analyze", lambda log: _status(root.run(CHECK, "tests/analyze", log)))
-        if thorough:
-            total += self.step("distcheck", lambda log: self._make(root, f"-j{JOBS} distcheck", log))
-            total += self.step("package", lambda log: self._build_package(root, log))
+        for name in ("gateway", "daemon"):
+            total += self.service_tests(root, name)
         return total
+
+    def build(self, root: BuildRoot, thorough: bool) -> Result:
+        """Both at the same time: the one computes, the other mostly waits."""
+        with ThreadPoolExecutor(1) as pool, BuildRoot(TREE) as other:
+            sources = pool.submit(self.sources, other, thorough)
+            return self.programs(root) + sources.result()
 
     def _make(self, root: BuildRoot, target: str, log: Path) -> Result:
         return _status(root.run(f"{CHECK}/build", f"make {target}", log))
@@ -226,8 +242,6 @@ def main() -> int:
     total = run.provider_tests()
     with BuildRoot(TREE) as root:
         total += run.build(root, thorough=not args.quick)
-        for name in ("gateway", "daemon"):
-            total += run.service_tests(root, name)
         for name in MANY:
             total += run.many(root, name)
         if args.coverage:
