@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Iterator
 
 import pytest
 
 from host import ACCOUNT, DAEMON, GATEWAY, STATE, Host, wait_until
+from machine import free_port
 from test_secrets import Secrets, files_with
 
 HOST_KEY = "/var/lib/oidc-keyring-host-key"
@@ -256,3 +258,60 @@ def test_modes(lingering: Host) -> None:
                             "/run/oidc-keyring-host-key")
     assert [line.rsplit(" ", 1)[0] for line in shown.splitlines()] == [
         "oidc-keyring 700", "oidc-keyring 600", "root 700", "root 600", "oidc-keyring 600"]
+
+
+SWTPM = """[Unit]
+Description=A TPM in software
+[Service]
+ExecStart=/usr/bin/swtpm socket --tpm2 --tpmstate dir=/var/lib/tpm --server type=tcp,port={port},bindaddr=127.0.0.1 \\
+    --ctrl type=tcp,port={control},bindaddr=127.0.0.1 --flags not-need-init,startup-clear
+StateDirectory=tpm
+[Install]
+WantedBy=multi-user.target
+"""
+
+WITH_TPM = """[Unit]
+After=tpm.service
+[Service]
+Environment=WITH_KEY=host+tpm2 SYSTEMD_TPM2_DEVICE=swtpm:host=127.0.0.1,port={port}
+PrivateNetwork=no
+RestrictAddressFamilies=AF_INET
+"""
+
+
+@pytest.fixture
+def with_tpm(lingering: Host) -> Iterator[Host]:
+    """What makes and decrypts the key has a TPM, which is a program on a socket."""
+    machine = lingering.machine
+    machine.sh("apt-get -q -y install --no-install-recommends swtpm swtpm-libs '^libtss2-(esys|tcti-swtpm|mu|rc)[-.0-9t]*[0-9t]$'",
+               timeout=300)
+    port = next(port for port in iter(free_port, 0) if is_free(port + 1))
+    machine.write("/etc/systemd/system/tpm.service", SWTPM.format(port=port, control=port + 1))
+    machine.write("/etc/systemd/system/oidc-keyring-host-key@.service.d/tpm.conf", WITH_TPM.format(port=port))
+    machine.sh(f"rm -rf {HOST_KEY}; systemctl daemon-reload; systemctl enable --now tpm.service")
+    yield lingering
+    machine.sh(f"systemctl disable --now tpm.service; rm -r /etc/systemd/system/tpm.service {HOST_KEY} /var/lib/tpm "
+               "/etc/systemd/system/oidc-keyring-host-key@.service.d; systemctl daemon-reload")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_with_a_tpm(with_tpm: Host) -> None:
+    """The key is good with this TPM alone; one that was cleared keeps nobody from logging in."""
+    host = with_tpm
+    before = log_in(host)
+    assert is_kept(host, "alice")
+    alone = host.machine.run("systemd-creds", "decrypt", "--name=oidc-keyring-host-key", f"{HOST_KEY}/key", "/dev/null",
+                             check=False)
+    assert alone.returncode != 0, "not without the TPM"
+    reboot(host)
+    wait_until(lambda: is_back(host, "alice", before))
+    assert host.provider.count("device_authorization") == 1 and host.provider.count("refresh_reuse") == 0
+
+    host.machine.sh(f"systemctl stop tpm.service {GATEWAY}; rm -r /var/lib/tpm; systemctl start tpm.service")
+    with host.session("alice"):
+        assert host.token("alice") and not host.account("alice")["kept_on_disk"]
+    assert f"remove {HOST_KEY}" in host.journal("-u", GATEWAY)

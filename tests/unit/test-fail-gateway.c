@@ -12,10 +12,12 @@
 #include <sys/stat.h>
 
 #include "common/clock.h"
+#include "common/names.h"
 #include "gateway/login.h"
 #include "gateway/refreshes.h"
 #include "tests/unit/fail-nth.h"
 #include "tests/unit/fake-provider.h"
+#include "tests/unit/key-server.h"
 #include "tests/unit/step-clock.h"
 
 #define USER "alice"
@@ -250,6 +252,70 @@ static int try_renewal_of_another(void) {
         return r == OUTCOME_USER_MISMATCH ? 0 : r;
 }
 
+/* Grants that outlive a reboot. */
+
+static const ProviderConfig persisting = {.name = (char *)"corp",
+                                          .issuer = (char *)FAKE_ISSUER,
+                                          .client_id = (char *)"ssh-login",
+                                          .persist = true};
+
+static void make_host(void) {
+        _cleanup_free_ char *command = NULL;
+
+        assert(asprintf(&command,
+                        "cd %s && mkdir -p etc ." STATE_FOLDER " var/lib/systemd/linger && "
+                        "echo 0123456789abcdef0123456789abcdef >etc/machine-id && "
+                        "touch var/lib/systemd/linger/" USER,
+                        fake_provider_root()) > 0);
+        assert(system(command) == 0);
+}
+
+static bool keep(GrantFiles *files, const char *refresh_token, uint64_t generation) {
+        _cleanup_(grant_freep) Grant *grant =
+                fake_provider_old_grant(USER, refresh_token, generation);
+
+        fail_nth_arm();
+        grant_files_keep(files, &persisting, 1000, grant);
+        fail_nth_disarm();
+        return grant->kept_on_disk;
+}
+
+/* What is kept of @generation, or nothing; never the one before. */
+static int read_kept(uint64_t generation) {
+        _cleanup_(grant_files_freep) GrantFiles *files = NULL;
+        _cleanup_(grant_freep) Grant *grant = NULL;
+        int r;
+
+        assert(grant_files_new(fake_provider_root(), &files) == 0);
+        r = FAIL_NTH(grant_files_read(files, &persisting, 1000, &grant));
+        assert(r != -ESTALE && (r == 0) == (grant != NULL));
+        assert(r < 0 || grant->generation == generation);
+        return r;
+}
+
+static int try_keep(void) {
+        _cleanup_(grant_files_freep) GrantFiles *files = NULL;
+        bool is_kept;
+        int r;
+
+        assert(grant_files_new(fake_provider_root(), &files) == 0);
+        grant_files_remove(files, 1000, "corp");
+        {
+                _cleanup_(grant_freep) Grant *first = fake_provider_old_grant(USER, "r1", 4);
+
+                grant_files_keep(files, &persisting, 1000, first);
+                assert(first->kept_on_disk);
+        }
+        files = grant_files_free(files);
+        assert(grant_files_new(fake_provider_root(), &files) == 0);
+
+        is_kept = keep(files, "r2", 5);
+        r = read_kept(5);
+        ERR_clear_error();
+        assert(r == 0 || !is_kept || fail_nth_injected());
+        return is_kept ? r : -EIO;
+}
+
 /* As above, where a file says who is whom. */
 static void use_user_map(void) {
         _cleanup_free_ char *path = NULL;
@@ -263,6 +329,8 @@ static void use_user_map(void) {
 }
 
 int main(void) {
+        pid_t server;
+
         if (!fail_nth_works()) {
                 (void)puts("a sanitizer has malloc() itself");
                 return 77;
@@ -271,6 +339,10 @@ int main(void) {
         fail_nth_run("login of another", try_login_of_another);
         fail_nth_run("renewal", try_renewal);
         fail_nth_run("renewal of another", try_renewal_of_another);
+        make_host();
+        server = key_server_start(fake_provider_root(), "0123456789abcdef0123456789abcdef", 32);
+        fail_nth_run("a grant on disk", try_keep);
+        key_server_end(fake_provider_root(), server);
         use_user_map();
         fail_nth_run("login by user_map", try_login);
         fail_nth_run("login of another by user_map", try_login_of_another);

@@ -3,18 +3,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
 #include "common/names.h"
 #include "gateway/grant-files.h"
 #include "gateway/host-key.h"
+#include "tests/unit/key-server.h"
 
 #define ISSUER "https://id.example.com"
 #define UID 1000u
@@ -45,37 +41,6 @@ static bool exists(const char *name) {
 
         assert(asprintf(&path, "%s%s", root, name) > 0);
         return lstat(path, &st) == 0;
-}
-
-/* Stands in for the service that decrypts the key: answers each who connects with @answer. */
-static pid_t serve_key(const char *answer, size_t size) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        pid_t pid;
-
-        shell("mkdir -p run; rm -f run/*");
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s" HOST_KEY_SOCKET, root);
-        assert(fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0);
-        assert(listen(fd, 8) == 0);
-        pid = fork();
-        assert(pid >= 0);
-        if (pid > 0) {
-                (void)close(fd);
-                return pid;
-        }
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;) {
-                int client = accept(fd, NULL, NULL);
-
-                if (write(client, answer, size) != (ssize_t)size)
-                        _exit(1);
-                (void)close(client);
-        }
-}
-
-static void end_key(pid_t pid) {
-        assert(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
-        shell("rm run/*");
 }
 
 static void begin(void) {
@@ -338,7 +303,7 @@ static void test_other_key(pid_t *server) {
         begin();
         assert(keep("alice", "r1", 0) && grant_files_probe(files) == 0);
         files = grant_files_free(files);
-        end_key(*server);
+        key_server_end(root, *server);
         assert(grant_files_new(root, &files) == 0);
         assert(!kept(UID, &error) && error == -ENOKEY && exists(FILE_PATH));
         assert(grant_files_probe(files) == -ENOKEY);
@@ -346,17 +311,17 @@ static void test_other_key(pid_t *server) {
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 files = grant_files_free(files);
                 assert(grant_files_new(root, &files) == 0);
-                *server = serve_key(answers[i], strlen(answers[i]));
+                *server = key_server_start(root, answers[i], strlen(answers[i]));
                 assert(!kept(UID, &error) && error == -ENOKEY && exists(FILE_PATH));
-                end_key(*server);
+                key_server_end(root, *server);
         }
         assert(!keep("alice", "r2", 1) && !exists(FILE_PATH));
         files = grant_files_free(files);
-        *server = serve_key("0123456789abcdef0123456789abcdef", HOST_KEY_SIZE);
+        *server = key_server_start(root, "0123456789abcdef0123456789abcdef", HOST_KEY_SIZE);
         assert(grant_files_new(root, &files) == 0 && keep("alice", "r1", 0));
         files = grant_files_free(files);
-        end_key(*server);
-        *server = serve_key("1123456789abcdef0123456789abcdef", HOST_KEY_SIZE);
+        key_server_end(root, *server);
+        *server = key_server_start(root, "1123456789abcdef0123456789abcdef", HOST_KEY_SIZE);
         assert(grant_files_new(root, &files) == 0 && is_stale());
 }
 
@@ -364,11 +329,11 @@ int main(void) {
         pid_t server;
 
         assert(mkdtemp(root));
-        server = serve_key("0123456789abcdef0123456789abcdef", HOST_KEY_SIZE);
+        server = key_server_start(root, "0123456789abcdef0123456789abcdef", HOST_KEY_SIZE);
         begin();
         if (grant_files_probe(files) == -EOPNOTSUPP) {
                 puts("the file system does not say when a file was made");
-                end_key(server);
+                key_server_end(root, server);
                 shell("rm -r %s", root);
                 return 77;
         }
@@ -383,7 +348,7 @@ int main(void) {
         test_no_room();
         test_other_key(&server);
         files = grant_files_free(files);
-        end_key(server);
+        key_server_end(root, server);
         shell("rm -r %s", root);
         return 0;
 }
