@@ -376,7 +376,7 @@ def end_lines(crowd: Crowd, live: int) -> list[Line]:
 
 def run(crowd: Crowd, network: OwnNetwork | None, alone: Usage, args: argparse.Namespace) -> bool:
     first_life, life = "the first life after the logins", crowd.pace.life
-    outages = [(life / 2, network)] if args.quick else [(life / 3, None), (life, None), (life, network)]
+    outages = [(life / 2, network)] if args.quick else [(life, None), (life, network)]
     crowd.log_in(random.Random(args.seed))
     if args.quick:
         cost = cost_of(crowd, first_life, 1)
