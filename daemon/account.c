@@ -12,9 +12,6 @@
 #include "daemon/notification.h"
 #include "daemon/schedule.h"
 
-/* The kernel ends a key up to 2 s before its token: its timeout and the clock that it is counted by
- * are both in whole seconds. */
-#define KEY_ROUNDING_USEC (2 * USEC_PER_SEC)
 #define TIMER_ACCURACY_MAX_USEC USEC_PER_SEC
 
 typedef enum AccountState {
@@ -462,20 +459,6 @@ void account_clock_was_set(Account *account) {
                 account_try_sooner(account);
 }
 
-static bool account_token_is_good(const Account *account, uint64_t min_valid_usec) {
-        const Grant *grant = account->kept.grant;
-        uint64_t remaining = kept_grant_remaining(&account->kept);
-
-        if (remaining < USEC_PER_SEC)
-                return false;
-        if (remaining >= KEY_ROUNDING_USEC && remaining >= min_valid_usec)
-                return true;
-        /* One more may live longer than the login's; after that the provider has said its best. */
-        return grant->generation > 0 &&
-               (remaining >= grant->lifetime_usec ||
-                schedule_token_is_young(grant->lifetime_usec, grant->lifetime_usec - remaining));
-}
-
 /* What the provider would have to mend, the person can go around. */
 static const char *account_refusal_message(int refusal) {
         if (refusal == OUTCOME_NO_REFRESH_TOKEN)
@@ -541,7 +524,7 @@ void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone do
                        void *userdata) {
         int r;
 
-        if (account_token_is_good(account, min_valid_usec)) {
+        if (kept_grant_is_good(&account->kept, min_valid_usec)) {
                 r = account_republish(account);
                 done(userdata, account, r, r > 0 ? outcome_message((Outcome)r) : NULL);
                 return;

@@ -9,6 +9,7 @@
 #include "common/sealed-memfd.h"
 #include "common/token-key.h"
 #include "daemon/fd-store.h"
+#include "daemon/schedule.h"
 
 #define KEY_TIMEOUT_MAX_USEC (UINT64_C(365) * 86400 * USEC_PER_SEC)
 
@@ -22,6 +23,20 @@ uint64_t kept_grant_remaining(const KeptGrant *kept) {
         uint64_t now = clock_boottime_usec();
 
         return kept->grant && kept->grant->expires_usec > now ? kept->grant->expires_usec - now : 0;
+}
+
+bool kept_grant_is_good(const KeptGrant *kept, uint64_t min_valid_usec) {
+        const Grant *grant = kept->grant;
+        uint64_t remaining = kept_grant_remaining(kept);
+
+        if (remaining < USEC_PER_SEC)
+                return false;
+        if (remaining >= SCHEDULE_KEY_ROUNDING_USEC && remaining >= min_valid_usec)
+                return true;
+        /* One more may live longer than the login's; after that the provider has said its best. */
+        return grant->generation > 0 &&
+               (remaining >= grant->lifetime_usec ||
+                schedule_token_is_young(grant->lifetime_usec, grant->lifetime_usec - remaining));
 }
 
 static int kept_grant_write_key(KeptGrant *kept, const Secret *token) {

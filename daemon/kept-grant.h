@@ -56,3 +56,6 @@ bool kept_grant_has_refresh_token_of(const KeptGrant *kept, const Grant *grant);
 
 /* What is left of the access token's life, 0 when it is over. */
 uint64_t kept_grant_remaining(const KeptGrant *kept);
+
+/* Whether it serves who wants so much of it, or is the most that the provider gives. */
+bool kept_grant_is_good(const KeptGrant *kept, uint64_t min_valid_usec);

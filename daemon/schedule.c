@@ -5,7 +5,6 @@
 #include "common/macro.h"
 
 #define MARGIN_USEC (60 * USEC_PER_SEC)
-#define KEY_ROUNDING_USEC (2 * USEC_PER_SEC)
 #define FLOOR_USEC (5 * USEC_PER_SEC)
 #define LIFETIME_MAX_USEC (3650 * 86400 * USEC_PER_SEC)
 #define NETWORK_SPREAD_MIN_USEC (2 * USEC_PER_SEC)
@@ -38,7 +37,7 @@ static uint64_t spread(uint64_t low, uint64_t high, uint64_t random) {
 /* What has to be left of the life when a refresh begins. */
 static uint64_t margin(uint64_t lifetime_usec) {
         return min_u64(MARGIN_USEC, lifetime_usec / 4) +
-               min_u64(KEY_ROUNDING_USEC, lifetime_usec / 5);
+               min_u64(SCHEDULE_KEY_ROUNDING_USEC, lifetime_usec / 5);
 }
 
 /* The first and the last moment for a refresh. */

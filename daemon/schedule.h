@@ -30,6 +30,10 @@ uint64_t schedule_scattered_delay(uint64_t lifetime_usec, uint64_t refresh_at, u
  * tokens of a second or two are not kept without gaps, and providers not flooded. */
 #define SCHEDULE_INTERVAL_MIN_USEC (2 * UINT64_C(1000000))
 
+/* The kernel ends a key up to 2 s before its token: its timeout and the clock that it is counted by
+ * are both in whole seconds. */
+#define SCHEDULE_KEY_ROUNDING_USEC (2 * UINT64_C(1000000))
+
 /* From the @n_failures-th failure in a row (1 is the first) to the next attempt. */
 uint64_t schedule_retry_delay(Retry retry, unsigned n_failures, uint64_t random);
 
