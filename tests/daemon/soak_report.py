@@ -15,8 +15,9 @@ from soak_watch import Gap, Seen
 GAP = 0.01
 AROUND = (12, 8)  # seconds before and after something bad that are told
 TOLD = 6  # of each kind
-# Growth that is none: what is under way at every look, an arena that is used for the first time.
-FDS_MORE, GATEWAY_KB_MORE, DAEMON_KB_MORE = 4, 1024, 64
+# Growth that is none: what is under way at every look, an arena that is used for the first time, and in the gateway, by
+# and by, eight connections to the provider instead of one or two, and the answers of as many renewals as there are.
+FDS_MORE, GATEWAY_KB_MORE, DAEMON_KB_MORE = 4, 2048, 64
 WITHHELD = "a busy machine"
 
 
