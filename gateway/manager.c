@@ -465,6 +465,13 @@ void manager_refresh(Manager *manager, uid_t caller, int fd, RefreshDone done, v
                                 userdata);
 }
 
+/* Whose file it would be: root's module revokes what it could not hand over to the user. */
+static uid_t grant_owner(uid_t caller, const Grant *grant) {
+        uid_t uid;
+
+        return caller == 0 && policy_find_user(grant->user, &uid) == 0 ? uid : caller;
+}
+
 void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done, void *userdata) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         Provider *provider;
@@ -473,7 +480,7 @@ void manager_revoke(Manager *manager, uid_t caller, int fd, RevocationDone done,
         r = manager_open_grant(manager, fd, &grant, &provider);
         if (grant)
                 grant_files_forget(manager->files, r == 0 ? provider_config(provider) : NULL,
-                                   caller, grant);
+                                   grant_owner(caller, grant), grant);
         if (r == 0 && !pace_take_uid(manager->grant_pace, caller, clock_boottime_usec()))
                 r = OUTCOME_PROVIDER_BUSY;
         if (r != 0) {

@@ -193,6 +193,14 @@ def test_revoked_by_who_has_an_older_one(host, user, idp):
     assert not host.file.exists()
 
 
+def test_revoked_by_root(host, root, idp):
+    """As the module does it with what the user's daemon did not take."""
+    tag, grant = log_in(root, idp)
+    assert grant["kept_on_disk"] == 1 and host.file.exists()
+    root.call("Revoke", "h", tag)
+    assert not host.file.exists()
+
+
 def test_another_login_takes_its_place(host, user, idp):
     first, _ = log_in(user, idp)
     second, _ = log_in(user, idp)
