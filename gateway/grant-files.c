@@ -19,6 +19,7 @@
 #define MACHINE_ID_SIZE 32u
 #define FILE_SIZE_MAX (GRANT_SIZE_MAX + ENCRYPTION_OVERHEAD)
 #define KEY_RETRY_USEC (60 * USEC_PER_SEC)
+#define KEY_PATIENCE 100u /* times as long as the last question took, nobody asks again */
 
 /* Users' managers look for the folder of their uid (oidc-keyringd.timer), and at nothing else. */
 #define GRANTS_MODE 0711
@@ -27,8 +28,8 @@ struct GrantFiles {
         char *root;
         Secret *key;
         int key_error;
-        uint64_t key_asked_usec; /* 0: never */
-        int told;                /* the failure that the log has */
+        uint64_t key_next_usec; /* not asked for before that */
+        int told;               /* the failure that the log has */
 };
 
 int grant_files_new(const char *root, GrantFiles **ret) {
@@ -53,16 +54,18 @@ GrantFiles *grant_files_free(GrantFiles *files) {
 }
 
 /* The key. It is asked for when it is first needed; one that cannot be had is asked for again, but
- * not by every refresh. */
+ * not by every refresh, and the seldomer the longer everybody was held up by it. */
 static int files_key(GrantFiles *files) {
-        uint64_t now_usec = clock_boottime_usec();
+        uint64_t began_usec = clock_boottime_usec(), ended_usec;
 
         if (files->key)
                 return 0;
-        if (files->key_asked_usec != 0 && now_usec - files->key_asked_usec < KEY_RETRY_USEC)
+        if (began_usec < files->key_next_usec)
                 return files->key_error;
-        files->key_asked_usec = now_usec;
         files->key_error = host_key_fetch(files->root, &files->key);
+        ended_usec = clock_boottime_usec();
+        files->key_next_usec =
+                ended_usec + KEY_RETRY_USEC + KEY_PATIENCE * (ended_usec - began_usec);
         return files->key_error;
 }
 
@@ -431,6 +434,7 @@ int grant_files_probe(GrantFiles *files) {
         ProviderConfig config = {.name = (char *)"", .issuer = (char *)"", .client_id = (char *)""};
         int r;
 
+        files->key_next_usec = 0;
         r = files_key(files);
         if (r < 0)
                 return r;

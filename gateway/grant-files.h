@@ -44,8 +44,8 @@ void grant_files_remove(GrantFiles *files, uid_t uid, const char *account);
 /* Whether grants of @user are kept at all. */
 bool grant_files_user_lingers(const GrantFiles *files, const char *user);
 
-/* Whether a grant could be kept now. 0; -ENOKEY: there is no key; -EOPNOTSUPP: the file system does
- * not say when a file was made; -errno. */
+/* Whether a grant could be kept now; a key that could not be had is asked for at once. 0; -ENOKEY:
+ * there is no key; -EOPNOTSUPP: the file system does not say when a file was made; -errno. */
 int grant_files_probe(GrantFiles *files);
 
 /* What such a failure means, for the administrator. */

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/names.h"
 
-#define DEADLINE_USEC (10 * USEC_PER_SEC)
+#define DEADLINE_USEC (4 * USEC_PER_SEC)
 
 static int host_key_connect(const char *root) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -10,6 +10,7 @@
 
 #define HOST_KEY_SIZE 32u
 
-/* Asks for it; blocks for 10 s at most, for a TPM takes its time. -ENOKEY: there is none, the
- * service's log says why; -ETIMEDOUT; other -errno. */
+/* Asks for it; blocks for 4 s at most, for a TPM takes its time: less than half of what the module
+ * waits for an answer of a gateway that has nobody to ask, so that no login is lost by it. -ENOKEY:
+ * there is none, the service's log says why; -ETIMEDOUT; other -errno. */
 int host_key_fetch(const char *root, Secret **ret);

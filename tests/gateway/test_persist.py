@@ -14,6 +14,7 @@ from gateway import Gateway
 
 KEY = os.urandom(32)
 OTHER_UID = 5
+LOCAL_TIMEOUT = 10  # seconds, pam/gateway-call.c
 LOST = "Logins are not kept for after a reboot"
 
 
@@ -228,6 +229,29 @@ def test_no_key(build, idp):
         assert host.log.text.count(LOST) == 1
         finding = next(one for one in root.call("Check", "s", "corp")[0] if one[1] == "persist")
         assert finding[0] == "error" and "oidc-keyring-host-key" in finding[2]
+
+
+def test_a_key_that_does_not_come(host, idp):
+    """A TPM that hangs costs no login: whoever asks meanwhile is answered before the module gives up, and not again."""
+    host.decrypt(None)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(host.folder / "run/oidc-keyring-host-key"))
+        silent.listen()
+        silent.setblocking(False)
+        host.again()
+        root, user = host.caller(), host.caller(USER_UID)
+        login = user.begin(USER)
+        idp.approve(login["code"], USER)
+        user.call("AwaitLogin", "s", login["id"])
+        claimed = user.start("ClaimGrant", "ss", login["id"], USER)
+        assert root.finish(root.start("CheckAccount", "ss", "corp", USER), LOCAL_TIMEOUT - 2) == ["allowed"]
+        assert user.finish(claimed)[0]["kept_on_disk"] == 0
+        user.call("Refresh", "h", claimed)
+        silent.accept()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        assert next(one for one in root.call("Check", "s", "corp")[0] if one[1] == "persist")[0] == "error"
+        silent.accept()
 
 
 def test_check(host, root):
