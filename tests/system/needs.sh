@@ -12,6 +12,7 @@ need_packages() {
         need mmdebstrap command -v mmdebstrap
         need systemd-container command -v systemd-nspawn
         need debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
+        need iproute2 command -v ip
         need python3 test -x /usr/bin/python3
         need python3-pytest /usr/bin/python3 -c 'import pytest'
         need python3-pexpect /usr/bin/python3 -c 'import pexpect'

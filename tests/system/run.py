@@ -36,7 +36,7 @@ ROOTS_TESTS = "TESTS='tests/pam/test-user-bus tests/unit/test-http'"
 AUTOMAKE_COUNTS = re.compile(r"^# (PASS|XFAIL|FAIL|XPASS|ERROR): +(\d+)$", re.MULTILINE)
 # What a log says of how much was tried; the name of what it was tried with is left out.
 FIGURE = re.compile(
-    r"^(?:(?:tampered tokens|bad answers|hostile keys|published vectors|refused calls): .+"
+    r"^(?:(?:tampered tokens|bad answers|hostile keys|published vectors|refused calls|fault matrix): .+"
     r"|\S+: lines .+, branches .+|[\w -]+: findings \d+, explained \d+)$|\b\d+ failures injected, \d+ refused$", re.MULTILINE)
 NUMBER = re.compile(r"\d+")
 # Those with many users. The soak is as long as it takes to see whether the gateway grows, and leaves the host's clock alone.
