@@ -27,6 +27,10 @@ def steady_time() -> float:
     return ORIGIN + time.monotonic()
 
 
+def is_right() -> bool:
+    return abs(time.time() - steady_time()) < SET
+
+
 def may_be_set() -> bool:
     """Tried by setting it to what it is: a container is seldom allowed to."""
     try:
