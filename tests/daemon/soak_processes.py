@@ -99,11 +99,14 @@ class Withheld:
         return {pid: _run_delay(pid) for pid in pids}
 
     def since(self, due: float, own: dict[int, float]) -> float:
-        """From the steady time `due` on, and since own() gave that."""
+        """From the steady time `due` on, and since own() gave that; what kept everybody waiting kept the samples, too."""
+        now = steady_time()
+        while self._samples[-1][0] < now:
+            time.sleep(PERIOD)
         samples = list(self._samples)
         before = next((counted for at, counted in reversed(samples) if at <= due), samples[0][1])
         mine = sum(seconds - own.get(pid, 0) for pid, seconds in self.own(list(own)).items())
-        return max(0.0, min(samples[-1][1] - before + mine, steady_time() - due, MOST))
+        return max(0.0, min(samples[-1][1] - before + mine, now - due, MOST))
 
     def _sample(self) -> None:
         """Counts itself, too: the daemons wait for their service manager, which is one of the threads here."""
