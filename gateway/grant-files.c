@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway/grant-files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #include "common/linger.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/parse.h"
 #include "gateway/encryption.h"
 #include "gateway/host-key.h"
 
@@ -302,6 +304,50 @@ void grant_files_remove(GrantFiles *files, uid_t uid, const char *account) {
                                   "reboot cannot be removed",
                                   name, account);
         (void)unlinkat(all, name, AT_REMOVEDIR); /* unless there is another */
+}
+
+static int is_visible(const struct dirent *entry) {
+        return *entry->d_name != '.';
+}
+
+/* The names in a folder; none where it cannot be read. */
+static int names_read(int folder, struct dirent ***ret) {
+        int n = scandirat(folder, ".", ret, is_visible, NULL);
+
+        return n < 0 ? 0 : n;
+}
+
+static void sweep_uid(GrantFiles *files, int all, const char *name, GrantFilesWanted wanted,
+                      void *userdata) {
+        _cleanup_close_ int folder = open_folder(all, name);
+        struct dirent **accounts = NULL;
+        uint64_t uid = 0;
+        int n;
+
+        if (folder < 0 || parse_u64(name, 0, UINT32_MAX, &uid) < 0)
+                return;
+        n = names_read(folder, &accounts);
+        for (int i = 0; i < n; i++) {
+                if (wanted((uid_t)uid, accounts[i]->d_name, userdata) == 0)
+                        grant_files_remove(files, (uid_t)uid, accounts[i]->d_name);
+                free(accounts[i]);
+        }
+        free(accounts);
+}
+
+void grant_files_sweep(GrantFiles *files, GrantFilesWanted wanted, void *userdata) {
+        _cleanup_close_ int all = files_open_all(files, false);
+        struct dirent **uids = NULL;
+        int n;
+
+        if (all < 0)
+                return;
+        n = names_read(all, &uids);
+        for (int i = 0; i < n; i++) {
+                sweep_uid(files, all, uids[i]->d_name, wanted, userdata);
+                free(uids[i]);
+        }
+        free(uids);
 }
 
 bool grant_files_user_lingers(const GrantFiles *files, const char *user) {

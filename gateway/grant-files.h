@@ -41,6 +41,11 @@ int grant_files_read(GrantFiles *files, const ProviderConfig *config, uid_t uid,
 /* Takes the file of @account away, whatever is in it. */
 void grant_files_remove(GrantFiles *files, uid_t uid, const char *account);
 
+/* Takes away whatever @wanted answers with 0. For the start of a gateway: the configuration may
+ * have changed since. */
+typedef int (*GrantFilesWanted)(uid_t uid, const char *account, void *userdata);
+void grant_files_sweep(GrantFiles *files, GrantFilesWanted wanted, void *userdata);
+
 /* Whether grants of @user are kept at all. */
 bool grant_files_user_lingers(const GrantFiles *files, const char *user);
 

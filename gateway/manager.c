@@ -49,8 +49,18 @@ struct Manager {
 
 /* Life-cycle. */
 
+static Restoration manager_restoration(const Manager *manager) {
+        return (Restoration){
+                .configuration = manager->configuration,
+                .bindings = manager->bindings,
+                .files = manager->files,
+                .revocations = manager->revocations,
+        };
+}
+
 int manager_new(sd_event *event, const char *root, Manager **ret) {
         _cleanup_(manager_freep) Manager *manager = calloc(1, sizeof(*manager));
+        Restoration restoration;
         int r;
 
         if (!manager)
@@ -84,6 +94,8 @@ int manager_new(sd_event *event, const char *root, Manager **ret) {
         r = refreshes_new(event, manager->revocations, manager->files, &manager->refreshes);
         if (r < 0)
                 return r;
+        restoration = manager_restoration(manager);
+        restoration_sweep(&restoration);
         *ret = TAKE_PTR(manager);
         return 0;
 }
@@ -440,12 +452,7 @@ static int manager_open_grant(Manager *manager, int fd, Grant **ret, Provider **
 }
 
 int manager_restore_grant(Manager *manager, uid_t caller, const char *after, Grant **ret) {
-        const Restoration restoration = {
-                .configuration = manager->configuration,
-                .bindings = manager->bindings,
-                .files = manager->files,
-                .revocations = manager->revocations,
-        };
+        const Restoration restoration = manager_restoration(manager);
 
         if (manager->stopping || !pace_take_uid(manager->grant_pace, caller, clock_boottime_usec()))
                 return OUTCOME_PROVIDER_BUSY;

@@ -16,10 +16,10 @@ static int user_may_have(const Restoration *restoration, const ProviderConfig *c
         int r;
 
         r = policy_find_user(grant->user, &found);
-        if (r == -ENOENT || (r == 0 && found != uid))
+        if (r < 0) /* also an unknown one: a directory may be up later than the host */
+                return r == -ENOENT ? -ESRCH : r;
+        if (found != uid)
                 return OUTCOME_USER_NOT_ALLOWED;
-        if (r < 0)
-                return r;
         r = policy_judge_user(config, grant->user, uid, &verdict, &problem);
         if (r != 0)
                 return r;
@@ -81,4 +81,21 @@ int restoration_next(const Restoration *restoration, uid_t uid, const char *afte
                 r = restore(restoration, provider, uid, ret);
         } while (r == -ENOENT);
         return r;
+}
+
+/* Also where it cannot be told now. */
+static int is_wanted(uid_t uid, const char *account, void *userdata) {
+        const Restoration *restoration = userdata;
+        Provider *provider;
+        int r;
+
+        (void)uid;
+        r = configuration_provider(restoration->configuration, account, &provider);
+        if (r == OUTCOME_UNKNOWN_PROVIDER)
+                return 0;
+        return r != 0 || provider_config(provider)->persist;
+}
+
+void restoration_sweep(const Restoration *restoration) {
+        grant_files_sweep(restoration->files, is_wanted, (void *)restoration);
 }

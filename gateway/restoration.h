@@ -23,3 +23,7 @@ typedef struct Restoration {
  * OUTCOME_UNKNOWN_ACCOUNT: no provider has one; OUTCOME_CONFIGURATION, OUTCOME_STATE_UNUSABLE,
  * -errno: not now. */
 int restoration_next(const Restoration *restoration, uid_t uid, const char *after, Grant **ret);
+
+/* Takes away what could not be given back to anybody: of providers that do not keep grants any
+ * more. It does nothing while the configuration cannot be read. */
+void restoration_sweep(const Restoration *restoration);

@@ -136,6 +136,25 @@ def test_switched_off(host, user, idp):
     assert not host.file.exists() and not host.file.parent.exists()
 
 
+@pytest.mark.parametrize("provider", ["corp", "another"])
+def test_switched_off_while_nobody_refreshes(host, user, idp, provider):
+    log_in(user, idp)
+    host.configure("persist = no")
+    path = host.folder / "etc/oidc-keyring.conf"
+    path.write_text(path.read_text().replace("[provider corp]", f"[provider {provider}]"))
+    host.again()
+    assert not host.file.exists() and not host.file.parent.exists()
+
+
+def test_a_mistake_in_the_configuration_takes_nothing_away(host, user, idp):
+    log_in(user, idp)
+    host.configure("persist = perhaps")
+    host.again()
+    fails("Configuration", restored, user)
+    host.configure("persist = yes")
+    assert restored(user)
+
+
 def test_who_lingers_no_more(host, user, idp):
     tag, _ = log_in(user, idp)
     host.linger_no_more(USER)
