@@ -11,6 +11,7 @@
 #include "daemon/kept-grant.h"
 #include "daemon/notification.h"
 #include "daemon/schedule.h"
+#include "daemon/waiters.h"
 
 #define TIMER_ACCURACY_MAX_USEC USEC_PER_SEC
 
@@ -31,13 +32,6 @@ typedef enum AccountEvent {
         _ACCOUNT_EVENT_MAX,
 } AccountEvent;
 
-typedef struct Waiter Waiter;
-struct Waiter {
-        Waiter *next;
-        AccountDone done;
-        void *userdata;
-};
-
 struct Account {
         const AccountContext *context;
         AccountState state;
@@ -45,8 +39,7 @@ struct Account {
         char *last_error;
 
         GatewayCall *call; /* while refreshing */
-        Waiter *waiters;
-        unsigned n_waiters;
+        Waiters waiters;
 
         sd_event_source *timer;
         uint64_t next_usec; /* of the next refresh, 0: none */
@@ -100,33 +93,6 @@ static void account_happens(Account *account, AccountEvent event) {
         account->context->changed(account->context->userdata, account);
 }
 
-/* Everybody who waited hears the same. The list is taken off first: who hears it may ask again. */
-static void account_answer(Account *account, int result, const char *message) {
-        Waiter *waiter = TAKE_PTR(account->waiters);
-
-        account->n_waiters = 0;
-        while (waiter) {
-                _cleanup_free_ Waiter *current = waiter;
-
-                waiter = waiter->next;
-                current->done(current->userdata, account, result, message);
-        }
-}
-
-static int account_wait(Account *account, AccountDone done, void *userdata) {
-        Waiter *waiter;
-
-        if (account->n_waiters >= ACCOUNT_WAITERS_MAX)
-                return -ENOBUFS;
-        waiter = malloc(sizeof(*waiter));
-        if (!waiter)
-                return -ENOMEM;
-        *waiter = (Waiter){.next = account->waiters, .done = done, .userdata = userdata};
-        account->waiters = waiter;
-        account->n_waiters++;
-        return 0;
-}
-
 static void account_set_error(Account *account, const char *message) {
         free(account->last_error);
         account->last_error = message ? strdup(message) : NULL;
@@ -174,6 +140,13 @@ static void account_enter_fresh(Account *account) {
         account_clear_timer(account);
         if (!account->kept.renewable) {
                 account_set_timer(account, grant->expires_usec);
+                return;
+        }
+        if (grant->expires_usec == 0) { /* kept over a reboot, without a token; so may others be */
+                account->next_usec = clock_boottime_usec() +
+                                     schedule_network_delay(0, account->context->n_users(),
+                                                            account->context->random());
+                account_set_timer(account, account->next_usec);
                 return;
         }
         if (lifetime > grant->expires_usec) /* only a clock that began after the token did */
@@ -301,7 +274,7 @@ static void account_on_refreshed(void *userdata, int result, const char *message
                 log_info("%s: the token could be renewed again", account_name(account));
 
         account_happens(account, event);
-        account_answer(account, result, message);
+        waiters_answer(&account->waiters, account, result, message);
 }
 
 static void account_enter_refreshing(Account *account) {
@@ -354,7 +327,8 @@ int account_new(const AccountContext *context, Account **ret) {
 Account *account_free(Account *account) {
         if (!account)
                 return NULL;
-        account_answer(account, OUTCOME_UNKNOWN_ACCOUNT, outcome_message(OUTCOME_UNKNOWN_ACCOUNT));
+        waiters_answer(&account->waiters, account, OUTCOME_UNKNOWN_ACCOUNT,
+                       outcome_message(OUTCOME_UNKNOWN_ACCOUNT));
         gateway_call_free(account->call);
         sd_event_source_disable_unref(account->timer);
         notification_done(&account->notification);
@@ -379,7 +353,22 @@ static void account_begin(Account *account, int result) {
         account->failure = result;
         account_set_error(account, NULL);
         account_happens(account, EVENT_RENEWED);
-        account_answer(account, result, result > 0 ? outcome_message((Outcome)result) : NULL);
+        waiters_answer(&account->waiters, account, result,
+                       result > 0 ? outcome_message((Outcome)result) : NULL);
+}
+
+/* The same login told twice; what is kept may be newer. But a daemon that is started for a login
+ * may be given it by the gateway first, without its token. */
+static int account_install_again(Account *account, Grant *grant) {
+        _cleanup_(grant_freep) Grant *owned = grant;
+        int r;
+
+        if (account->kept.grant->expires_usec != 0 || !grant->access_token)
+                return 0;
+        r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
+        if (r >= 0 && account->state != ACCOUNT_REFRESHING)
+                account_begin(account, r);
+        return r < 0 ? r : 0;
 }
 
 int account_install(Account *account, Grant *grant, RetirementDone done, void *userdata,
@@ -390,7 +379,7 @@ int account_install(Account *account, Grant *grant, RetirementDone done, void *u
 
         *ret_old = NULL;
         if (account->kept.grant && kept_grant_has_refresh_token_of(&account->kept, grant))
-                return 0; /* the same login told twice; what is kept may be newer */
+                return account_install_again(account, TAKE_PTR(owned));
         old_fd = old = grant->keep_replaced ? -ENOENT : account_grant_to_revoke(account);
         r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
         if (r < 0)
@@ -481,7 +470,7 @@ void account_refresh(Account *account, AccountDone done, void *userdata) {
         int r = account_refusal(account);
 
         if (r == 0)
-                r = account_wait(account, done, userdata);
+                r = waiters_add(&account->waiters, done, userdata);
         if (r != 0) {
                 done(userdata, account, r, account_refusal_message(r));
                 return;
@@ -493,7 +482,7 @@ void account_refresh(Account *account, AccountDone done, void *userdata) {
 static void account_refresh_early(Account *account, AccountDone done, void *userdata) {
         int r;
 
-        r = account_wait(account, done, userdata);
+        r = waiters_add(&account->waiters, done, userdata);
         if (r < 0) {
                 done(userdata, account, r, NULL);
                 return;

@@ -96,10 +96,37 @@ static int on_revoke(sd_bus_message *call, void *userdata, sd_bus_error *error) 
         return sd_bus_reply_method_return(call, NULL);
 }
 
+static int on_restore(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(grant_freep) Grant *grant = calloc(1, sizeof(*grant));
+        FakeGateway *gateway = userdata;
+        _cleanup_close_ int fd = -1;
+        const char *after;
+
+        (void)error;
+        assert(sd_bus_message_read(call, "s", &after) > 0 && grant);
+        if (gateway->error)
+                return sd_bus_reply_method_errorf(call, gateway->error, "The gateway says no.");
+        if (!gateway->kept || strcmp(gateway->kept, after) <= 0)
+                return sd_bus_reply_method_errorf(call, "org.oidckeyring.Error.UnknownAccount",
+                                                  "There is no more.");
+        grant->account = strdup(gateway->kept);
+        grant->issuer = strdup("https://id.example.com");
+        grant->subject = strdup("s1");
+        grant->user = strdup("alice");
+        grant->scope = strdup("openid offline_access");
+        grant->lifetime_usec = LIFE;
+        grant->refresh_at = 75;
+        grant->kept_on_disk = 1;
+        assert(secret_new_copy("refresh-0", 9, &grant->refresh_token) == 0);
+        assert(grant_seal(grant, &fd) == 0);
+        return sd_bus_reply_method_return(call, "h", fd);
+}
+
 static const sd_bus_vtable gateway_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Refresh", "h", "h", on_refresh, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Revoke", "h", "", on_revoke, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("RestoreGrant", "s", "h", on_restore, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -299,6 +326,7 @@ char *fixture_property(Fixture *f, const char *property) {
         uint64_t t;
         uint32_t u;
         int32_t i;
+        int b;
 
         reply = call_properties(f, "ss", KEYRING_ACCOUNT_INTERFACE, property);
         if (sd_bus_message_is_method_error(reply, NULL))
@@ -313,6 +341,8 @@ char *fixture_property(Fixture *f, const char *property) {
                 assert(asprintf(&text, "%u", u) > 0);
         if (streq(type, "i") && sd_bus_message_read(reply, "i", &i) > 0)
                 assert(asprintf(&text, "%d", i) > 0);
+        if (streq(type, "b") && sd_bus_message_read(reply, "b", &b) > 0)
+                assert(asprintf(&text, "%d", b) > 0);
         assert(text);
         return text;
 }

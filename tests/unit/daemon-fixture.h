@@ -25,6 +25,7 @@ typedef struct FakeGateway {
         bool stuck;          /* connections are made, but nobody is there who reads */
         bool hold;           /* Refresh is answered by fixture_release() */
         bool no_grant;       /* Refresh is answered with another descriptor */
+        const char *kept;    /* the account that RestoreGrant has, with refresh-0; NULL: none */
         uint64_t lifetime_usec;
         sd_bus_message *held;
         unsigned n_refreshes, n_revocations;

@@ -148,6 +148,98 @@ static void test_replacement_that_is_kept(void) {
 }
 
 /* A system bus that takes connections and does nothing about them holds nobody up. */
+static void note_ready(void *userdata) {
+        ++*(unsigned *)userdata;
+}
+
+/* As a daemon begins. */
+static void restore_kept(Fixture *f, unsigned *n_ready) {
+        *n_ready = 0;
+        assert(manager_restore_kept(f->manager, note_ready, n_ready) == 0 && *n_ready == 0);
+        while (*n_ready == 0)
+                assert(sd_event_run(f->event, UINT64_MAX) >= 0);
+}
+
+static void test_nothing_kept(void) {
+        unsigned n_ready;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        restore_kept(&f, &n_ready);
+        assert(manager_n_accounts(f.manager) == 0);
+}
+
+static void test_kept_and_asked_for(void) {
+        unsigned n_ready;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        f.gateway.kept = f.account;
+        restore_kept(&f, &n_ready);
+        assert(manager_n_accounts(f.manager) == 1 && fixture_key_is(&f, NULL));
+        assert(fixture_property_is(&f, "Expires", "0") &&
+               fixture_property_is(&f, "KeptOnDisk", "1"));
+        REPLY *reply = fixture_call(&f, "GetToken", "su", f.account, 0);
+        assert(is_error(reply, NULL) && fixture_key_is(&f, "access-1"));
+        fixture_run(&f, 3 * USEC_PER_SEC); /* nor is it asked for again by itself */
+        assert(n_ready == 1 && f.gateway.n_refreshes == 1);
+}
+
+/* It renews itself without anybody asking. */
+static void test_kept_and_not_asked_for(void) {
+        unsigned n_ready;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        f.gateway.kept = f.account;
+        restore_kept(&f, &n_ready);
+        while (f.gateway.n_refreshes == 0)
+                assert(sd_event_run(f.event, UINT64_MAX) >= 0);
+}
+
+/* A login starts the daemon, which is given the login by the gateway before the module does. */
+static void test_kept_and_just_logged_in(void) {
+        unsigned n_ready;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        f.gateway.kept = f.account;
+        restore_kept(&f, &n_ready);
+        fixture_add(&f, LIFE, 0);
+        assert(fixture_key_is(&f, "access-0") && fixture_property_is(&f, "State", "fresh"));
+        assert(f.n_added == 1 && f.gateway.n_refreshes == 0 && f.gateway.n_revocations == 0);
+
+        /* the same while it is being renewed: what comes of that is newer */
+        FIXTURE g;
+        fixture_begin(&g);
+        g.gateway.kept = g.account;
+        g.gateway.hold = true;
+        restore_kept(&g, &n_ready);
+        while (g.gateway.n_refreshes == 0)
+                assert(sd_event_run(g.event, UINT64_MAX) >= 0);
+        fixture_add(&g, LIFE, 0);
+        assert(fixture_key_is(&g, "access-0"));
+        fixture_release(&g);
+        fixture_run(&g, 50 * USEC_PER_MSEC);
+        assert(fixture_key_is(&g, "access-1") && g.gateway.n_revocations == 0);
+        assert(fixture_property_is(&g, "State", "fresh"));
+}
+
+/* Who does not answer is asked again, and nobody waits for that. */
+static void test_kept_and_no_gateway(void) {
+        unsigned n_ready;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        f.gateway.absent = true;
+        restore_kept(&f, &n_ready);
+        f.gateway.absent = false;
+        f.gateway.kept = f.account;
+        while (manager_n_accounts(f.manager) == 0)
+                assert(sd_event_run(f.event, UINT64_MAX) >= 0);
+        assert(n_ready == 1);
+}
+
 static void test_stuck_bus(void) {
         sd_bus_message *waiting = NULL, *logout = NULL;
         FIXTURE f;
@@ -315,6 +407,11 @@ int main(void) {
         test_unknown_account();
         test_replacement();
         test_replacement_that_is_kept();
+        test_nothing_kept();
+        test_kept_and_asked_for();
+        test_kept_and_not_asked_for();
+        test_kept_and_just_logged_in();
+        test_kept_and_no_gateway();
         test_stuck_bus();
         test_logout();
         test_leave();
