@@ -64,6 +64,18 @@ def test_encrypted(host: Host, keys: dict[str, str]) -> None:
     assert f"{ENCRYPTED}/{ACCOUNT} is there, encrypted" in check, check
 
 
+def test_encrypted_for_another_host(host: Host, keys: dict[str, str]) -> None:
+    """As the manual says: nothing starts, the journal says which file it is, and without the file all is well."""
+    host.machine.sh(f"systemctl start {GATEWAY}; systemctl stop {GATEWAY}; echo AAAA >{ENCRYPTED}/{ACCOUNT}")
+    try:
+        assert host.machine.run("systemctl", "start", GATEWAY, check=False).returncode != 0
+        host.machine.sh("journalctl --sync")
+        assert "CREDENTIALS" in host.journal("-u", GATEWAY)
+    finally:
+        host.machine.sh(f"rm {ENCRYPTED}/{ACCOUNT}; systemctl stop {GATEWAY}; systemctl reset-failed")
+    host.machine.sh(f"systemctl start {GATEWAY}")
+
+
 def test_nobody_else_reads_it(host: Host, keys: dict[str, str]) -> None:
     configure(host, "private_key_jwt")
     store(host, keys["private_key_jwt"])

@@ -9,7 +9,6 @@ from typing import Iterator
 import pytest
 
 from host import ACCOUNT, DAEMON, GATEWAY, STATE, Host, wait_until
-from machine import free_port
 from test_secrets import Secrets, files_with
 
 HOST_KEY = "/var/lib/oidc-keyring-host-key"
@@ -224,8 +223,8 @@ def test_stopped_by_hand_and_started_again(lingering: Host) -> None:
     runtime = f"XDG_RUNTIME_DIR=/run/user/{host.uid('alice')}"
     host.as_user("alice", "env", runtime, "systemctl", "--user", "stop", DAEMON)
     assert host.provider.count("revocation") == 0
-    host.cli("alice", "refresh")
-    assert is_back(host, "alice", before)
+    host.as_user("alice", "env", runtime, "systemctl", "--user", "start", DAEMON)
+    wait_until(lambda: is_back(host, "alice", before))
     assert host.provider.count("refresh_reuse") == 0
 
 
@@ -285,7 +284,7 @@ def with_tpm(lingering: Host) -> Iterator[Host]:
     machine = lingering.machine
     machine.sh("apt-get -q -y install --no-install-recommends swtpm swtpm-libs '^libtss2-(esys|tcti-swtpm|mu|rc)[-.0-9t]*[0-9t]$'",
                timeout=300)
-    port = next(port for port in iter(free_port, 0) if is_free(port + 1))
+    port = two_free_ports()
     machine.write("/etc/systemd/system/tpm.service", SWTPM.format(port=port, control=port + 1))
     machine.write("/etc/systemd/system/oidc-keyring-host-key@.service.d/tpm.conf", WITH_TPM.format(port=port))
     machine.sh(f"rm -rf {HOST_KEY}; systemctl daemon-reload; systemctl enable --now tpm.service")
@@ -294,9 +293,17 @@ def with_tpm(lingering: Host) -> Iterator[Host]:
                "/etc/systemd/system/oidc-keyring-host-key@.service.d; systemctl daemon-reload")
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+def two_free_ports() -> int:
+    """The first of two that follow each other."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+                return port
+            except OSError:
+                pass
 
 
 def test_with_a_tpm(with_tpm: Host) -> None:
