@@ -11,7 +11,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator
 
 from host import ACCOUNT, DAEMON, GATEWAY, Host, wait_until
 from machine import Machine
@@ -27,7 +27,7 @@ FIRST_INDEX = 8
 WORKERS = 8
 DAEMON_PROGRAM = "/usr/libexec/oidc-keyringd"
 GATEWAY_PROGRAM = "/usr/libexec/oidc-keyring-gateway"
-INTO_TIME = "/usr/local/sbin/into-time"  # nsenter for everybody
+ENTER = "/usr/local/sbin/enter-namespace"  # nsenter for everybody
 FILL = ("for size in 4000 1000 100 10 1; do"
         " while keyctl add user fill-$((i += 1)) $(printf %0\"$size\"d 0) @u; do :; done; done >/dev/null 2>&1")
 # of the daemon's unit, so that it can be started by a setuid program
@@ -122,6 +122,17 @@ class Matrix(Host):
 
     def gateway_pid(self) -> str:
         return self.machine.run("systemctl", "show", "--property=MainPID", "--value", GATEWAY).stdout.strip()
+
+    def move_gateway(self, namespace: str | None = None) -> None:
+        """Into another namespace, by this option of nsenter, or back. Not all versions have a setting for each."""
+        lines = ["[Service]", "ExecStart=", f"ExecStart=+nsenter {namespace} setpriv --reuid=oidc-keyring "
+                 f"--regid=oidc-keyring --init-groups {GATEWAY_PROGRAM}"]
+        folder = Path("/run/systemd/system", f"{GATEWAY}.d")
+        self.machine.sh(f"rm -rf {folder}")
+        if namespace is not None:
+            text = "".join(f"{line}\n" for line in lines)
+            self.machine.sh(f"mkdir -p {folder}; printf %s '{text}' >{folder}/test.conf")
+        self.machine.sh(f"systemctl daemon-reload; systemctl restart {GATEWAY}")
 
     def kill_gateway(self) -> None:
         self.machine.run("systemctl", "kill", "--signal=KILL", GATEWAY)
@@ -366,14 +377,6 @@ class Network:
 
     def _ip(self, *argv: str) -> None:
         subprocess.run(["nsenter", f"--net={self.machine.mounted(NETWORK.lstrip('/'))}", "ip", *argv], check=True)
-
-
-def drop_in(unit: str, lines: Sequence[str]) -> str:
-    """A script that changes a unit of the system; without lines, back."""
-    folder = f"/run/systemd/system/{unit}.d"
-    write = "".join(f"{line}\n" for line in ["[Service]", *lines])
-    change = f"mkdir -p {folder}; printf '%s' '{write}' >{folder}/test.conf" if lines else f"rm -rf {folder}"
-    return f"{change}; systemctl daemon-reload; systemctl restart {unit}"
 
 
 def time_to_stop(lines: str, unit: str) -> float:

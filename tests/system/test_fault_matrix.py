@@ -14,8 +14,8 @@ import pytest
 import clock
 from faults import DAMAGE, DIALECTS, LIVES, LOST, TROUBLE
 from host import DAEMON, GATEWAY, Host, fingerprint, wait_until
-from matrix import (DAEMON_PROGRAM, DOORS_OPEN, GATEWAY_PROGRAM, INTO_TIME, NETWORK, PROVIDER_NAME, Matrix, Network,
-                    Person, address_of, drop_in, time_to_stop)
+from matrix import (DAEMON_PROGRAM, DOORS_OPEN, ENTER, NETWORK, PROVIDER_NAME, Matrix, Network, Person, address_of,
+                    time_to_stop)
 from provider import Provider
 from test_renewal import expiries, start_readers, stop_readers
 
@@ -348,8 +348,8 @@ def test_provider_out_of_reach(matrix: Matrix) -> None:
 def test_network_that_goes_and_comes_back(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
     """The gateway in a network of its own, with a connection to the provider that it keeps."""
     people = matrix.people(3)
-    matrix.machine.sh(drop_in(GATEWAY, [f"NetworkNamespacePath={NETWORK}"]))
     try:
+        matrix.move_gateway(f"--net={NETWORK}")
         assert matrix.in_parallel(Person.refresh, people) == [0] * len(people)
         matrix.in_parallel(Person.mark, people)
         matrix.network.unplug()
@@ -370,7 +370,7 @@ def test_network_that_goes_and_comes_back(matrix: Matrix, capsys: pytest.Capture
             person.shows("another address of the host, and a refresh")
     finally:
         matrix.network.plug()
-        matrix.machine.sh(drop_in(GATEWAY, []))
+        matrix.move_gateway()
 
 
 # the end of a grant
@@ -488,13 +488,12 @@ def test_a_reader_of_an_expired_token_waits_no_longer_than_the_provider(
 def test_suspended_for_hours(matrix: Matrix) -> None:
     """Daemon and gateway go on where CLOCK_BOOTTIME is ahead; nothing has told them that they slept."""
     person = matrix.person()
-    matrix.machine.sh(f"install -m 4755 $(command -v nsenter) {INTO_TIME}; touch {SLEPT}; "
+    matrix.machine.sh(f"install -m 4755 $(command -v nsenter) {ENTER}; touch {SLEPT}; "
                       f"unshare --time={SLEPT} --boottime {8 * clock.HOUR} true")
-    enter = f"--time={SLEPT} setpriv --reuid=oidc-keyring --regid=oidc-keyring --init-groups"
-    matrix.machine.sh(drop_in(GATEWAY, ["ExecStart=", f"ExecStart=+{INTO_TIME} {enter} {GATEWAY_PROGRAM}"]))
     try:
+        matrix.move_gateway(f"--time={SLEPT}")
         enter = f"--time={SLEPT} setpriv --reuid={person.name} --regid={person.name} --init-groups"
-        person.change_daemon(*DOORS_OPEN, "ExecStart=", f"ExecStart={INTO_TIME} {enter} {DAEMON_PROGRAM}")
+        person.change_daemon(*DOORS_OPEN, "ExecStart=", f"ExecStart={ENTER} {enter} {DAEMON_PROGRAM}")
         person.wait_for_requests(1)
         person.wait_for_state("fresh")
         person.shows("suspended for 8 hours")
@@ -503,7 +502,7 @@ def test_suspended_for_hours(matrix: Matrix) -> None:
         assert len(places) == 1 and places != {matrix.machine.sh("readlink /proc/1/ns/time")}
     finally:
         person.change_daemon()
-        matrix.machine.sh(drop_in(GATEWAY, []))
+        matrix.move_gateway()
 
 
 # the keyring
