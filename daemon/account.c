@@ -415,8 +415,9 @@ bool account_is_offline(const Account *account) {
         return account->state == ACCOUNT_OFFLINE;
 }
 
-/* Spread, because others hear of the same change; and once, as an interface that comes up changes
- * several times, and the least of some draws is spread no more. */
+/* Spread, because others hear of the same change. In place of the back-off, also where that would
+ * be over sooner: a crowd comes by one of the two, or it is two crowds. And once, as an interface
+ * that comes up changes several times, and the least of some draws is spread no more. */
 static void account_try_sooner(Account *account) {
         const AccountContext *context = account->context;
         uint64_t when_usec = clock_boottime_usec() +
@@ -426,8 +427,6 @@ static void account_try_sooner(Account *account) {
         if (account->hastened)
                 return;
         account->hastened = true;
-        if (when_usec >= account->next_usec)
-                return;
         account->next_usec = when_usec;
         account_set_timer(account, when_usec);
         context->changed(context->userdata, account);

@@ -92,7 +92,8 @@ uint64_t schedule_network_delay(uint64_t remaining_usec, size_t n_users, uint64_
 
         first = max_u64(min_u64(n_users, most) * NETWORK_SPREAD_USER_USEC, NETWORK_SPREAD_MIN_USEC);
         latest = min_u64(remaining_usec / 2, NETWORK_SPREAD_MAX_USEC);
-        return latest > first ? spread(first, latest, random) : spread(0, first, random);
+        return latest >= 2 * first ? spread(first, latest, random)
+                                   : spread(0, max_u64(first, latest), random);
 }
 
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec) {

@@ -293,8 +293,8 @@ def rates(crowd: Crowd) -> Iterator[tuple[str, Rate]]:
         return Rate.of([one["at"] for one in crowd.requests.of(endpoint, begin, end)], begin, end)
 
     logins, *others = crowd.phases
-    yield f"{logins.name}: codes", rate("device_authorization", logins.begin, logins.end)
-    yield f"{logins.name}: polls", rate("token_device", logins.begin, logins.end)
+    yield f"{logins.name}: codes", rate("device_authorization", logins.begin, logins.begin + crowd.pace.arrival)
+    yield f"{logins.name}: polls", rate("token_device", logins.begin, logins.begin + crowd.pace.arrival)
     attempts = [at for at, uid, line in crowd.diary if uid == 0 and "Refresh for" in line]
     for outage in crowd.outages:
         yield f"attempts in an outage of {outage}", Rate.of(attempts, outage.begin, outage.end)

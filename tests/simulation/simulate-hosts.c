@@ -156,7 +156,7 @@ static void host_network_changed(Fleet *fleet, Host *host, uint64_t now) {
         uint64_t remaining = host->expires > now ? host->expires - now : 0;
         uint64_t when = now + schedule_network_delay(remaining, fleet->n_users, random_next(fleet));
 
-        if (!host->offline || when >= host->next)
+        if (!host->offline)
                 return;
         host->next = when;
         heap_sift(fleet, host);
