@@ -119,7 +119,7 @@ class Withheld:
                 missed = time.monotonic() - begin - PERIOD
                 late += missed if missed > LATE else 0
             counted = self.own(self._shared()) | {"stolen": _stolen(), "ourselves": late}
-            total += sum(seconds - last.get(who, seconds) for who, seconds in counted.items())
+            total += sum(seconds - last.get(who, 0) for who, seconds in counted.items()) if last else 0  # also of a new one
             last = counted
             self._samples.append((steady_time(), total))
 
