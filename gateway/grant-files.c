@@ -21,7 +21,9 @@
 #define MACHINE_ID_SIZE 32u
 #define FILE_SIZE_MAX (GRANT_SIZE_MAX + ENCRYPTION_OVERHEAD)
 #define KEY_RETRY_USEC (60 * USEC_PER_SEC)
-#define KEY_PATIENCE 100u /* times as long as the last question took, nobody asks again */
+
+/* Less than half of what the module waits for an answer that needs no provider. */
+#define KEY_PATIENCE_USEC (4 * USEC_PER_SEC)
 
 /* Users' managers look for the folder of their uid (oidc-keyringd.timer), and at nothing else. */
 #define GRANTS_MODE 0711
@@ -30,8 +32,9 @@ struct GrantFiles {
         char *root;
         Secret *key;
         int key_error;
-        uint64_t key_next_usec; /* not asked for before that */
-        int told;               /* the failure that the log has */
+        int key_question;        /* see host_key_fetch() */
+        uint64_t key_asked_usec; /* 0: never */
+        int told;                /* the failure that the log has */
 };
 
 int grant_files_new(const char *root, GrantFiles **ret) {
@@ -39,6 +42,7 @@ int grant_files_new(const char *root, GrantFiles **ret) {
 
         if (!files)
                 return -ENOMEM;
+        files->key_question = -1;
         files->root = strdup(root ? root : "");
         if (!files->root)
                 return -ENOMEM;
@@ -50,25 +54,36 @@ GrantFiles *grant_files_free(GrantFiles *files) {
         if (!files)
                 return NULL;
         secret_free(files->key);
+        closep(&files->key_question);
         free(files->root);
         free(files);
         return NULL;
 }
 
-/* The key. It is asked for when it is first needed; one that cannot be had is asked for again, but
- * not by every refresh, and the seldomer the longer everybody was held up by it. */
+/* The key. It is asked for when it is first needed, and only then waited for, since everybody is
+ * held up by that. One that cannot be had is asked for again, but not by every refresh; what comes
+ * of that, or of the first question later, is there for who needs it next. */
 static int files_key(GrantFiles *files) {
-        uint64_t began_usec = clock_boottime_usec(), ended_usec;
+        uint64_t now_usec = clock_boottime_usec(), patience_usec = 0;
 
         if (files->key)
                 return 0;
-        if (began_usec < files->key_next_usec)
-                return files->key_error;
-        files->key_error = host_key_fetch(files->root, &files->key);
-        ended_usec = clock_boottime_usec();
-        files->key_next_usec =
-                ended_usec + KEY_RETRY_USEC + KEY_PATIENCE * (ended_usec - began_usec);
+        if (files->key_question < 0) {
+                if (files->key_asked_usec == 0)
+                        patience_usec = KEY_PATIENCE_USEC;
+                else if (now_usec - files->key_asked_usec < KEY_RETRY_USEC)
+                        return files->key_error;
+                files->key_asked_usec = now_usec;
+        }
+        files->key_error =
+                host_key_fetch(files->root, patience_usec, &files->key_question, &files->key);
         return files->key_error;
+}
+
+static void files_forget_question(GrantFiles *files) {
+        closep(&files->key_question);
+        files->key_question = -1;
+        files->key_asked_usec = 0;
 }
 
 const char *grant_files_advice(int error) {
@@ -480,7 +495,7 @@ int grant_files_probe(GrantFiles *files) {
         ProviderConfig config = {.name = (char *)"", .issuer = (char *)"", .client_id = (char *)""};
         int r;
 
-        files->key_next_usec = 0;
+        files_forget_question(files);
         r = files_key(files);
         if (r < 0)
                 return r;

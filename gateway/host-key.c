@@ -10,8 +10,6 @@
 #include "common/clock.h"
 #include "common/names.h"
 
-#define DEADLINE_USEC (4 * USEC_PER_SEC)
-
 static int host_key_connect(const char *root) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         _cleanup_close_ int fd = -1;
@@ -27,60 +25,50 @@ static int host_key_connect(const char *root) {
         return TAKE_FD(fd);
 }
 
-/* Until there is something to read. */
-static int await(int fd, uint64_t deadline_usec) {
-        uint64_t now_usec = clock_boottime_usec();
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
+/* Until the other end is closed: then all is there that will ever come. */
+static int await_end(int fd, uint64_t deadline_usec) {
+        struct pollfd wait = {.fd = fd, .events = POLLRDHUP};
+        uint64_t now_usec;
         int n;
 
-        if (now_usec >= deadline_usec)
-                return -ETIMEDOUT;
-        n = poll(&wait, 1, (int)((deadline_usec - now_usec) / 1000) + 1);
+        do {
+                now_usec = clock_boottime_usec();
+                n = poll(&wait, 1,
+                         now_usec < deadline_usec ? (int)((deadline_usec - now_usec) / 1000) + 1
+                                                  : 0);
+        } while (n < 0 && errno == EINTR);
         if (n < 0)
-                return errno == EINTR ? 0 : -errno;
+                return -errno;
         return n == 0 ? -ETIMEDOUT : 0;
 }
 
-/* To the end: a byte too many is as wrong as one that is missing. */
-static int read_all(int fd, char *buffer, size_t size, size_t *ret_size) {
-        uint64_t deadline_usec = clock_boottime_usec() + DEADLINE_USEC;
-        size_t n_read = 0;
-
-        while (n_read < size) {
-                int r = await(fd, deadline_usec);
-                ssize_t n = r < 0 ? -1 : read(fd, buffer + n_read, size - n_read);
-
-                if (r < 0)
-                        return r;
-                if (n < 0 && errno == ECONNRESET)
-                        return -ENOKEY;
-                if (n < 0 && errno != EAGAIN && errno != EINTR)
-                        return -errno;
-                if (n == 0)
-                        break;
-                if (n > 0)
-                        n_read += (size_t)n;
-        }
-        *ret_size = n_read;
-        return 0;
-}
-
-int host_key_fetch(const char *root, Secret **ret) {
+/* A byte too many is as wrong as one that is missing. */
+static int read_key(int fd, Secret **ret) {
         _cleanup_(secret_freep) Secret *buffer = NULL;
-        _cleanup_close_ int fd = -1;
-        size_t size = 0;
+        ssize_t n;
         int r;
 
         r = secret_new(HOST_KEY_SIZE + 1, &buffer);
         if (r < 0)
                 return r;
-        fd = host_key_connect(root);
-        if (fd < 0)
-                return fd;
-        r = read_all(fd, secret_buffer(buffer), HOST_KEY_SIZE + 1, &size);
-        if (r < 0)
-                return r;
-        if (size != HOST_KEY_SIZE)
-                return -ENOKEY;
-        return secret_new_copy(secret_bytes(buffer), HOST_KEY_SIZE, ret);
+        n = read(fd, secret_buffer(buffer), HOST_KEY_SIZE + 1);
+        return n == HOST_KEY_SIZE ? secret_new_copy(secret_bytes(buffer), HOST_KEY_SIZE, ret)
+                                  : -ENOKEY;
+}
+
+int host_key_fetch(const char *root, uint64_t patience_usec, int *question, Secret **ret) {
+        int r;
+
+        if (*question < 0)
+                *question = host_key_connect(root);
+        if (*question < 0)
+                return *question;
+        r = await_end(*question, clock_boottime_usec() + patience_usec);
+        if (r == 0)
+                r = read_key(*question, ret);
+        if (r != -ETIMEDOUT) {
+                (void)close(*question);
+                *question = -1;
+        }
+        return r;
 }

@@ -270,7 +270,11 @@ def test_a_key_that_does_not_come(host, idp):
         with pytest.raises(BlockingIOError):
             silent.accept()
         assert next(one for one in root.call("Check", "s", "corp")[0] if one[1] == "persist")[0] == "error"
-        silent.accept()
+        client, _ = silent.accept()
+        client.sendall(KEY)
+        client.close()
+    tag, _ = log_in(user, idp)
+    assert user.call("Refresh", "h", tag)[0]["kept_on_disk"] == 1  # late, and not too late
 
 
 def test_check(host, root):
