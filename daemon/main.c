@@ -37,11 +37,11 @@ static int forget_code(struct dl_phdr_info *object, size_t size, void *userdata)
         (void)userdata;
         for (size_t i = 0; i < object->dlpi_phnum; i++) {
                 const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
-                uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+                uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
                 uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
 
                 if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
-                        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+                        (void)madvise((void *)start, end - start, MADV_DONTNEED);
         }
         return 0;
 }

@@ -15,6 +15,7 @@
 #include "common/outcome.h"
 #include "common/parse.h"
 #include "gateway/display-text.h"
+#include "gateway/state-folder.h"
 #include "gateway/utf8.h"
 
 #define BINDINGS_FOLDER "bindings"
@@ -57,19 +58,8 @@ static bool user_is_file_name(const char *user) {
                utf8_is_valid(user, size);
 }
 
-static int open_folder(int parent, const char *name) {
-        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        return fd < 0 ? -errno : fd;
-}
-
 static int make_folder(int parent, const char *name) {
-        if (mkdirat(parent, name, 0700) == 0) {
-                if (fsync(parent) < 0)
-                        return -errno;
-        } else if (errno != EEXIST)
-                return -errno;
-        return open_folder(parent, name);
+        return state_folder_make(parent, name, 0700);
 }
 
 typedef int (*Step)(int parent, const char *name);
@@ -172,7 +162,7 @@ static int stored_read(int folder, const char *user, Stored *stored) {
 
 static int bindings_read(const Bindings *bindings, const char *provider, const char *user,
                          Stored *stored) {
-        _cleanup_close_ int folder = bindings_open(bindings, provider, open_folder);
+        _cleanup_close_ int folder = bindings_open(bindings, provider, state_folder_open);
 
         return folder < 0 ? folder : stored_read(folder, user, stored);
 }
@@ -368,7 +358,7 @@ static int names_read(Names *names, int folder, int (*filter)(const struct diren
 static int providers_read(const Bindings *bindings, int *ret_folder, Names *names) {
         int r;
 
-        r = bindings_open(bindings, NULL, open_folder);
+        r = bindings_open(bindings, NULL, state_folder_open);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         *ret_folder = r;
@@ -394,7 +384,7 @@ static int binding_tell(int folder, const char *provider, const char *user, Bind
 
 static int list_provider(int all, const char *provider, const char *after, size_t *left,
                          BindingSeen seen, void *userdata) {
-        _cleanup_close_ int folder = open_folder(all, provider);
+        _cleanup_close_ int folder = state_folder_open(all, provider);
         _cleanup_(names_done) Names names = {0};
         int r;
 
@@ -430,7 +420,7 @@ int bindings_list(const Bindings *bindings, const char *after_provider, const ch
 
 static int clear_at(int all, const char *provider, const char *user, BindingSeen cleared,
                     void *userdata) {
-        _cleanup_close_ int folder = open_folder(all, provider);
+        _cleanup_close_ int folder = state_folder_open(all, provider);
         Binding binding = {.provider = provider, .user = user, .issuer = "", .subject = ""};
         _cleanup_(stored_done) Stored stored = {0};
 

@@ -5,11 +5,6 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#define NONCE_SIZE 12u
-#define TAG_SIZE 16u
-
-_Static_assert(NONCE_SIZE + TAG_SIZE == ENCRYPTION_OVERHEAD, "nonce and tag");
-
 static EVP_CIPHER_CTX *cipher_free(EVP_CIPHER_CTX *cipher) {
         EVP_CIPHER_CTX_free(cipher);
         return NULL;
@@ -52,16 +47,16 @@ int encryption_seal(const Secret *key, const char *context, const Secret *plain,
         if (r < 0)
                 return r;
         nonce = buffer_of(sealed);
-        text = nonce + NONCE_SIZE;
+        text = nonce + ENCRYPTION_NONCE_SIZE;
         tag = text + secret_size(plain);
-        if (RAND_bytes(nonce, NONCE_SIZE) != 1)
+        if (RAND_bytes(nonce, ENCRYPTION_NONCE_SIZE) != 1)
                 return -ENOMEM;
         r = cipher_begin(key, nonce, context, 1, &cipher);
         if (r < 0)
                 return r;
         if (EVP_CipherUpdate(cipher, text, &n, bytes_of(plain), (int)secret_size(plain)) != 1 ||
             EVP_CipherFinal_ex(cipher, tag, &n) != 1 ||
-            EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) != 1)
+            EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, ENCRYPTION_TAG_SIZE, tag) != 1)
                 return -ENOMEM;
         *ret = TAKE_PTR(sealed);
         return 0;
@@ -70,7 +65,7 @@ int encryption_seal(const Secret *key, const char *context, const Secret *plain,
 int encryption_open(const Secret *key, const char *context, const Secret *sealed, Secret **ret) {
         _cleanup_(cipher_freep) EVP_CIPHER_CTX *cipher = NULL;
         _cleanup_(secret_freep) Secret *plain = NULL;
-        unsigned char tag[TAG_SIZE];
+        unsigned char tag[ENCRYPTION_TAG_SIZE];
         const unsigned char *nonce = bytes_of(sealed);
         size_t size;
         int n, r;
@@ -78,15 +73,16 @@ int encryption_open(const Secret *key, const char *context, const Secret *sealed
         if (secret_size(sealed) < ENCRYPTION_OVERHEAD)
                 return -EBADMSG;
         size = secret_size(sealed) - ENCRYPTION_OVERHEAD;
-        memcpy(tag, nonce + NONCE_SIZE + size, TAG_SIZE);
+        memcpy(tag, nonce + ENCRYPTION_NONCE_SIZE + size, ENCRYPTION_TAG_SIZE);
         r = secret_new(size, &plain);
         if (r < 0)
                 return r;
         r = cipher_begin(key, nonce, context, 0, &cipher);
         if (r < 0)
                 return r;
-        if (EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) != 1 ||
-            EVP_CipherUpdate(cipher, buffer_of(plain), &n, nonce + NONCE_SIZE, (int)size) != 1)
+        if (EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, ENCRYPTION_TAG_SIZE, tag) != 1 ||
+            EVP_CipherUpdate(cipher, buffer_of(plain), &n, nonce + ENCRYPTION_NONCE_SIZE,
+                             (int)size) != 1)
                 return -ENOMEM;
         if (EVP_CipherFinal_ex(cipher, buffer_of(plain) + n, &n) != 1)
                 return -EBADMSG;

@@ -8,7 +8,10 @@
 #include "common/secret.h"
 
 #define ENCRYPTION_KEY_SIZE 32u
-#define ENCRYPTION_OVERHEAD (12u + 16u) /* the nonce before and the tag behind */
+#define ENCRYPTION_NONCE_SIZE 12u
+#define ENCRYPTION_TAG_SIZE 16u
+/* The nonce before and the tag behind. */
+#define ENCRYPTION_OVERHEAD (ENCRYPTION_NONCE_SIZE + ENCRYPTION_TAG_SIZE)
 
 /* @key is ENCRYPTION_KEY_SIZE bytes. 0, -ENOMEM, -EINVAL. */
 int encryption_seal(const Secret *key, const char *context, const Secret *plain, Secret **ret);

@@ -16,6 +16,7 @@
 #include "common/parse.h"
 #include "gateway/encryption.h"
 #include "gateway/host-key.h"
+#include "gateway/state-folder.h"
 
 #define GRANTS_FOLDER "grants"
 #define MACHINE_ID_SIZE 32u
@@ -108,29 +109,6 @@ static void files_tell(GrantFiles *files, int error) {
         files->told = error;
 }
 
-/* Folders. */
-
-static int open_folder(int parent, const char *name) {
-        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-        return fd < 0 ? -errno : fd;
-}
-
-static int make_folder(int parent, const char *name, mode_t mode) {
-        int fd;
-
-        if (mkdirat(parent, name, 0700) < 0)
-                return errno == EEXIST ? open_folder(parent, name) : -errno;
-        fd = open_folder(parent, name);
-        if (fd >= 0 && (fchmod(fd, mode) < 0 || fsync(parent) < 0)) {
-                int r = -errno;
-
-                (void)close(fd);
-                return r;
-        }
-        return fd;
-}
-
 /* That of all grants. */
 static int files_open_all(const GrantFiles *files, bool make) {
         _cleanup_free_ char *path = NULL;
@@ -143,8 +121,8 @@ static int files_open_all(const GrantFiles *files, bool make) {
         state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (state < 0)
                 return -errno;
-        return make ? make_folder(state, GRANTS_FOLDER, GRANTS_MODE)
-                    : open_folder(state, GRANTS_FOLDER);
+        return make ? state_folder_make(state, GRANTS_FOLDER, GRANTS_MODE)
+                    : state_folder_open(state, GRANTS_FOLDER);
 }
 
 static void uid_name(uid_t uid, char name[static 16]) {
@@ -158,7 +136,7 @@ static int files_open_uid(const GrantFiles *files, uid_t uid, bool make) {
         if (all < 0)
                 return all;
         uid_name(uid, name);
-        return make ? make_folder(all, name, 0700) : open_folder(all, name);
+        return make ? state_folder_make(all, name, 0700) : state_folder_open(all, name);
 }
 
 /* What a file is bound to. */
@@ -309,7 +287,7 @@ void grant_files_remove(GrantFiles *files, uid_t uid, const char *account) {
         if (all < 0)
                 return;
         uid_name(uid, name);
-        folder = open_folder(all, name);
+        folder = state_folder_open(all, name);
         if (folder < 0)
                 return;
         r = file_remove(folder, account);
@@ -334,7 +312,7 @@ static int names_read(int folder, struct dirent ***ret) {
 
 static void sweep_uid(GrantFiles *files, int all, const char *name, GrantFilesWanted wanted,
                       void *userdata) {
-        _cleanup_close_ int folder = open_folder(all, name);
+        _cleanup_close_ int folder = state_folder_open(all, name);
         struct dirent **accounts = NULL;
         uint64_t uid = 0;
         int n;
@@ -425,7 +403,7 @@ static int grant_decrypt(GrantFiles *files, const ProviderConfig *config, uid_t 
                 r = grant_parse(secret_bytes(plain), secret_size(plain), &grant);
         if (r == -EBADMSG)
                 return -ESTALE;
-        if (r < 0)
+        if (r < 0 || !grant)
                 return r;
         if (!streq(grant->account, config->name) || !streq(grant->issuer, config->issuer) ||
             !grant->refresh_token)
