@@ -2,6 +2,7 @@
 #include "daemon/manager.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/random.h>
 #include <systemd/sd-login.h>
 
@@ -42,6 +43,8 @@ struct Manager {
         size_t n_retiring;
         GatewayWatch *network; /* while an account is offline */
         Restoration *restoration;
+        int restored_fds[MANAGER_ACCOUNTS_MAX]; /* the grants that the gateway had kept */
+        size_t n_restored;
         void (*ready)(void *userdata);
         void *ready_userdata;
         sd_event_source *deadline;
@@ -164,6 +167,8 @@ Manager *manager_free(Manager *manager) {
         }
         gateway_watch_free(manager->network);
         restoration_free(manager->restoration);
+        for (size_t i = 0; i < manager->n_restored; i++)
+                closep(&manager->restored_fds[i]);
         sd_event_source_disable_unref(manager->deadline);
         sd_event_unref(manager->context.event);
         sd_bus_unref(manager->bus);
@@ -239,6 +244,26 @@ static int manager_add_new(Manager *manager, Grant *grant, Account **ret) {
         return 0;
 }
 
+static bool is_same_token(int fd, const Grant *grant) {
+        _cleanup_(grant_freep) Grant *restored = NULL;
+
+        return grant->refresh_token && grant_unseal(fd, &restored) >= 0 &&
+               restored->refresh_token &&
+               secret_equal(restored->refresh_token, grant->refresh_token);
+}
+
+/* A daemon that is started for a login may be given it by the gateway first, and have renewed it
+ * before the module comes: then what is kept is newer, and to revoke the one would end both. */
+static bool manager_has_renewed(const Manager *manager, const Account *account,
+                                const Grant *grant) {
+        if (account_grant(account)->generation <= grant->generation)
+                return false;
+        for (size_t i = 0; i < manager->n_restored; i++)
+                if (is_same_token(manager->restored_fds[i], grant))
+                        return true;
+        return false;
+}
+
 int manager_add_grant(Manager *manager, int fd, Account **ret) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         Account *account;
@@ -255,6 +280,10 @@ int manager_add_grant(Manager *manager, int fd, Account **ret) {
         account = manager_find(manager, grant->account);
         if (!account)
                 return manager_add_new(manager, TAKE_PTR(grant), ret);
+        if (manager_has_renewed(manager, account, grant)) {
+                *ret = account;
+                return 0;
+        }
 
         retiring = manager_retiring(manager);
         if (!retiring)
@@ -319,6 +348,18 @@ int manager_restore(Manager *manager) {
         return r < 0 ? r : 0;
 }
 
+static int manager_remember_restored(Manager *manager, int grant_fd) {
+        int fd;
+
+        if (manager->n_restored >= MANAGER_ACCOUNTS_MAX)
+                return -ENOBUFS;
+        fd = fcntl(grant_fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        manager->restored_fds[manager->n_restored++] = fd;
+        return 0;
+}
+
 static int manager_on_kept(void *userdata, int grant_fd, char **ret_account) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         Manager *manager = userdata;
@@ -333,7 +374,8 @@ static int manager_on_kept(void *userdata, int grant_fd, char **ret_account) {
                 return -ENOMEM;
         if (manager_find(manager, grant->account)) /* a login since then is the newer one */
                 return 0;
-        return manager_add_new(manager, TAKE_PTR(grant), &account);
+        r = manager_remember_restored(manager, grant_fd);
+        return r < 0 ? r : manager_add_new(manager, TAKE_PTR(grant), &account);
 }
 
 static void manager_on_kept_ready(void *userdata) {

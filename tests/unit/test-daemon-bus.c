@@ -225,6 +225,22 @@ static void test_kept_and_just_logged_in(void) {
         assert(fixture_property_is(&g, "State", "fresh"));
 }
 
+/* The module comes when it is renewed already: its grant is used up, and of the same login. */
+static void test_kept_and_renewed_before_the_login(void) {
+        unsigned n_ready;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        f.gateway.kept = f.account;
+        restore_kept(&f, &n_ready);
+        REPLY *reply = fixture_call(&f, "GetToken", "su", f.account, 0);
+        assert(is_error(reply, NULL) && fixture_key_is(&f, "access-1"));
+        fixture_add(&f, LIFE, 0);
+        fixture_run(&f, 50 * USEC_PER_MSEC);
+        assert(fixture_key_is(&f, "access-1") && f.gateway.n_revocations == 0);
+        assert(manager_n_accounts(f.manager) == 1 && fixture_property_is(&f, "State", "fresh"));
+}
+
 /* Who does not answer is asked again, and nobody waits for that. */
 static void test_kept_and_no_gateway(void) {
         unsigned n_ready;
@@ -411,6 +427,7 @@ int main(void) {
         test_kept_and_asked_for();
         test_kept_and_not_asked_for();
         test_kept_and_just_logged_in();
+        test_kept_and_renewed_before_the_login();
         test_kept_and_no_gateway();
         test_stuck_bus();
         test_logout();
