@@ -130,6 +130,19 @@ static const sd_bus_vtable gateway_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+/* Those whose other end is closed make room. */
+static void forget_closed(FakeGateway *gateway) {
+        size_t n_open = 0;
+
+        for (size_t i = 0; i < gateway->n_buses; i++) {
+                if (sd_bus_is_open(gateway->buses[i]) > 0)
+                        gateway->buses[n_open++] = gateway->buses[i];
+                else
+                        sd_bus_flush_close_unref(gateway->buses[i]);
+        }
+        gateway->n_buses = n_open;
+}
+
 static int open_gateway(void *userdata, sd_bus **ret) {
         FakeGateway *gateway = userdata;
         sd_bus *bus;
@@ -137,6 +150,7 @@ static int open_gateway(void *userdata, sd_bus **ret) {
 
         if (gateway->absent)
                 return -ECONNREFUSED;
+        forget_closed(gateway);
         assert(gateway->n_buses < ELEMENTSOF(gateway->buses));
         assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
         bus = bus_on(fds[0], true, gateway->stuck ? NULL : gateway->event);

@@ -4,6 +4,7 @@
 
 #undef NDEBUG
 #include <assert.h>
+#include <malloc.h>
 
 #include "common/clock.h"
 #include "tests/unit/daemon-fixture.h"
@@ -324,11 +325,32 @@ static void test_not_renewable(void) {
         assert(is_error(over, "LoginRequired") && f.gateway.n_buses == 0);
 }
 
+/* What a renewal takes it gives back, once the tables of all libraries have grown to their size: a
+ * byte that is kept of each would be seen. */
+static void test_memory(void) {
+        FIXTURE f;
+        size_t taken = 0;
+
+        fixture_begin(&f);
+        fixture_add(&f, LIFE, 100 * USEC_PER_SEC);
+        for (unsigned i = 1; i <= 4000; i++) {
+                REPLY *reply = fixture_call(&f, "Refresh", "s", f.account);
+
+                assert(is_error(reply, NULL));
+                f.states[0] = '\0';
+                if (i == 1500)
+                        taken = mallinfo2().uordblks;
+        }
+        assert(f.gateway.n_refreshes == 4000);
+        assert(mallinfo2().uordblks < taken + 2048);
+}
+
 int main(void) {
         if (!fixture_has_keyring())
                 return 77;
         test_scattered();
         test_single_flight();
+        test_memory();
         test_greedy_caller();
         test_timer();
         test_late_grants();
