@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #undef NDEBUG
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -508,6 +509,27 @@ static void test_crowd(void) {
         teardown();
 }
 
+static size_t memory_after_renewals(unsigned n) {
+        for (unsigned i = 0; i < n; i++) {
+                fake_provider_grant(USER, "r2");
+                assert(refresh(UID + i, "r1", 0).result == 0);
+        }
+        while (!refreshes_are_idle(refreshes))
+                fake_provider_run_for(event, 50);
+        return mallinfo2().uordblks;
+}
+
+/* Once the answers are forgotten nothing is left of the renewals that brought them. */
+static void test_memory(void) {
+        size_t taken = 0;
+
+        setup(NULL);
+        for (unsigned i = 0; i < 3; i++)
+                taken = memory_after_renewals(1000);
+        assert(memory_after_renewals(1000) < taken + 1000);
+        teardown();
+}
+
 static void test_stop(void) {
         Answer answer, refused;
 
@@ -545,6 +567,7 @@ int main(void) {
         test_retry_after();
         test_limits();
         test_crowd();
+        test_memory();
         test_stop();
         test_no_refresh_token();
         fake_provider_done();
