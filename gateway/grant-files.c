@@ -296,6 +296,7 @@ void grant_files_remove(GrantFiles *files, uid_t uid, const char *account) {
                                   "The grant of uid %s through %s that was kept for after a "
                                   "reboot cannot be removed",
                                   name, account);
+        (void)unlinkat(folder, DRAFT_NAME, 0);   /* left behind by a crash */
         (void)unlinkat(all, name, AT_REMOVEDIR); /* unless there is another */
 }
 

@@ -277,6 +277,7 @@ static void test_forget(void) {
         assert(keeps(NULL) && keep("alice", "r2", 1));
         grant_files_remove(files, UID, "club");
         assert(keeps("r2"));
+        shell("touch .%s/grants/1000/.new", STATE_FOLDER);
         grant_files_remove(files, UID, "corp");
         assert(keeps(NULL) && !exists(STATE_FOLDER "/grants/1000"));
 }
