@@ -241,6 +241,11 @@ static bool account_is_lost(const Account *account) {
                account_last_chance_delay(account) > 0;
 }
 
+/* After it, a lost answer is trouble that passes, like any other. */
+static bool account_may_try_sooner(const Account *account) {
+        return account->state == ACCOUNT_OFFLINE && !account_is_lost(account);
+}
+
 static void account_end_login(Account *account) {
         if (kept_grant_end_login(&account->kept) < 0)
                 account->kept.renewable = false;
@@ -433,7 +438,7 @@ static void account_try_sooner(Account *account) {
 }
 
 void account_network_changed(Account *account) {
-        if (account->state == ACCOUNT_OFFLINE && account->retry == RETRY_TRANSIENT)
+        if (account_may_try_sooner(account) && account->retry != RETRY_CONFIGURATION)
                 account_try_sooner(account);
 }
 
@@ -442,8 +447,8 @@ void account_network_changed(Account *account) {
 void account_clock_was_set(Account *account) {
         (void)account_republish(account);
         account->context->changed(account->context->userdata, account);
-        if (account->state == ACCOUNT_OFFLINE && (account->failure == OUTCOME_CLOCK_WRONG ||
-                                                  account->failure == OUTCOME_PROVIDER_UNTRUSTED))
+        if (account_may_try_sooner(account) && (account->failure == OUTCOME_CLOCK_WRONG ||
+                                                account->failure == OUTCOME_PROVIDER_UNTRUSTED))
                 account_try_sooner(account);
 }
 
@@ -518,8 +523,9 @@ void account_get_token(Account *account, uint64_t min_valid_usec, AccountDone do
                 return;
         }
         if (account->state == ACCOUNT_OFFLINE &&
-            !schedule_retry_is_allowed(account->retry,
-                                       clock_boottime_usec() - account->attempt_usec)) {
+            (account_is_lost(account) ||
+             !schedule_retry_is_allowed(account->retry,
+                                        clock_boottime_usec() - account->attempt_usec))) {
                 done(userdata, account, account->failure, account->last_error);
                 return;
         }

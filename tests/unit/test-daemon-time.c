@@ -2,6 +2,7 @@
 #undef NDEBUG
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/clock.h"
 #include "tests/unit/daemon-fixture.h"
@@ -85,6 +86,39 @@ static void test_resume_offline(void) {
         assert(fixture_property_is(&f, "State", "fresh") && f.gateway.n_refreshes == 1);
 }
 
+/* Answers that are lost again and again, as with a provider that hangs: as long as the token is
+ * good nothing hastens, and when it is over there is nothing left to wait for. */
+static void test_lost_and_over(void) {
+        _cleanup_free_ char *next = NULL;
+        STEPPED_FIXTURE f;
+
+        begin(&f, LIFE);
+        f.gateway.error = GATEWAY_ERROR("AnswerLost");
+        REPLY *lost = fixture_call(&f, "Refresh", "s", f.account);
+        assert(is_error(lost, "AnswerLost"));
+        account_network_changed(manager_account(f.manager, 0));
+        awake(&f, 200 * USEC_PER_SEC);
+        REPLY *longer = fixture_call(&f, "GetToken", "su", f.account, 280);
+        assert(is_error(longer, "AnswerLost") && f.gateway.n_refreshes == 1);
+
+        asleep(&f, LIFE);
+        for (unsigned i = 0; i < 9; i++) { /* after which it waits for minutes */
+                REPLY *again = fixture_call(&f, "Refresh", "s", f.account);
+                assert(is_error(again, "AnswerLost"));
+        }
+        f.gateway.n_refreshes = 0;
+        asleep(&f, 5 * USEC_PER_SEC);
+        REPLY *none = fixture_call(&f, "GetToken", "su", f.account, 0);
+        assert(is_error(none, "AnswerLost") && f.gateway.n_refreshes == 1);
+        next = fixture_property(&f, "NextRefresh");
+        assert(strtoull(next, NULL, 10) > clock_realtime_usec() + 60 * USEC_PER_SEC);
+
+        f.gateway.error = NULL;
+        account_network_changed(manager_account(f.manager, 0));
+        awake(&f, 5 * USEC_PER_SEC);
+        assert(fixture_property_is(&f, "State", "fresh") && f.gateway.n_refreshes == 2);
+}
+
 /* Asked for by nobody, and asked for all the time. */
 static void test_lives(void) {
         static const struct {
@@ -140,6 +174,7 @@ int main(void) {
                 return 77;
         test_resume();
         test_resume_offline();
+        test_lost_and_over();
         test_lives();
         return 0;
 }
