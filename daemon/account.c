@@ -225,8 +225,17 @@ static const struct {
         {OUTCOME_ANSWER_LOST, EVENT_FAILED, RETRY_LOST},
 };
 
+/* The gateway was asked, and what it has answered or will answer did not get to us: it was ended,
+ * it takes long, or we had no memory or descriptor for it. Whoever comes too late for the answer
+ * sends a token that was exchanged. */
+static bool is_unanswered(int result) {
+        return result == -ETIMEDOUT || result == -ENOMEM || result == -EMFILE || result == -ENFILE;
+}
+
 static AccountEvent account_judge(int result, Retry *ret_retry) {
-        *ret_retry = result < 0 ? RETRY_TRANSIENT : RETRY_CONFIGURATION;
+        *ret_retry = is_unanswered(result) ? RETRY_UNANSWERED
+                     : result < 0          ? RETRY_TRANSIENT
+                                           : RETRY_CONFIGURATION;
         for (size_t i = 0; i < ELEMENTSOF(judgements); i++)
                 if ((int)judgements[i].outcome == result) {
                         *ret_retry = judgements[i].retry;

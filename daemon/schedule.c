@@ -18,6 +18,7 @@ static const struct {
         uint64_t asked_usec; /* a caller may cause an attempt after this */
 } retries[_RETRY_MAX] = {
         [RETRY_TRANSIENT] = {2 * USEC_PER_SEC, 300 * USEC_PER_SEC, 5 * USEC_PER_SEC},
+        [RETRY_UNANSWERED] = {2 * USEC_PER_SEC, 30 * USEC_PER_SEC, 5 * USEC_PER_SEC},
         [RETRY_LOST] = {2 * USEC_PER_SEC, 300 * USEC_PER_SEC, 5 * USEC_PER_SEC},
         [RETRY_CONFIGURATION] = {300 * USEC_PER_SEC, 3600 * USEC_PER_SEC, 60 * USEC_PER_SEC},
 };

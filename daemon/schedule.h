@@ -11,6 +11,7 @@
 /* What kind of trouble a refresh met, as far as trying again is concerned. */
 typedef enum Retry {
         RETRY_TRANSIENT,     /* network, provider or our own bus: soon again, up to 5 min apart */
+        RETRY_UNANSWERED,    /* the gateway may have an answer, which it keeps for a minute */
         RETRY_LOST,          /* nobody knows whether the token was exchanged: late */
         RETRY_CONFIGURATION, /* an administrator has to act: from 5 min up to an hour apart */
         _RETRY_MAX,

@@ -216,6 +216,38 @@ static void test_lost(void) {
         }
 }
 
+/* What the gateway may have an answer to is asked for again while that is kept, however long there
+ * was trouble before. */
+static void test_unanswered(void) {
+        static const struct {
+                const char *error;
+                uint64_t max_usec;
+        } cases[] = {
+                {"org.freedesktop.DBus.Error.NoReply", 30 * USEC_PER_SEC},
+                {"org.freedesktop.DBus.Error.NoMemory", 30 * USEC_PER_SEC},
+                {"org.freedesktop.DBus.Error.ServiceUnknown", 300 * USEC_PER_SEC},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *next = NULL;
+                uint64_t delay;
+                FIXTURE f;
+
+                fixture_begin(&f);
+                fixture_add(&f, LIFE, 100 * USEC_PER_SEC);
+                f.gateway.error = GATEWAY_ERROR("ProviderUnreachable");
+                for (unsigned k = 0; k < 10; k++) {
+                        if (k == 9)
+                                f.gateway.error = cases[i].error;
+                        REPLY *reply = fixture_call(&f, "Refresh", "s", f.account);
+                        assert(sd_bus_message_is_method_error(reply, NULL));
+                }
+                next = fixture_property(&f, "NextRefresh");
+                delay = strtoull(next, NULL, 10) - clock_realtime_usec();
+                assert(delay <= cases[i].max_usec && delay >= cases[i].max_usec / 2 - USEC_PER_SEC);
+        }
+}
+
 static void test_retry(void) {
         FIXTURE f;
 
@@ -357,6 +389,7 @@ int main(void) {
         test_login_over();
         test_offline();
         test_lost();
+        test_unanswered();
         test_retry();
         test_clock_was_set();
         test_changes_in_a_row();

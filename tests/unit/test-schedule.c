@@ -114,6 +114,8 @@ static void test_retries(void) {
         }
         assert(schedule_retry_delay(RETRY_CONFIGURATION, 1, 0) == 150 * SEC);
         assert(schedule_retry_delay(RETRY_CONFIGURATION, 1000000000, 0) == 1800 * SEC);
+        assert(schedule_retry_delay(RETRY_UNANSWERED, 1, 0) == 1 * SEC);
+        assert(schedule_retry_delay(RETRY_UNANSWERED, 1000000000, UINT64_MAX) <= 30 * SEC);
         assert(!schedule_retry_is_allowed(RETRY_TRANSIENT, 4 * SEC));
         assert(schedule_retry_is_allowed(RETRY_TRANSIENT, 5 * SEC));
         assert(!schedule_retry_is_allowed(RETRY_CONFIGURATION, 59 * SEC));
