@@ -404,7 +404,7 @@ static int grant_decrypt(GrantFiles *files, const ProviderConfig *config, uid_t 
                 r = grant_parse(secret_bytes(plain), secret_size(plain), &grant);
         if (r == -EBADMSG)
                 return -ESTALE;
-        if (r < 0 || !grant)
+        if (r < 0)
                 return r;
         if (!streq(grant->account, config->name) || !streq(grant->issuer, config->issuer) ||
             !grant->refresh_token)
