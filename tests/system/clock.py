@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from contextlib import contextmanager
 from typing import Iterator
 
+from host_clock import HostClock
 from keys import LOCKS
 
 HOUR = 3600
@@ -29,14 +29,14 @@ def ours() -> Iterator[None]:
 
 
 @contextmanager
-def stepped(seconds: float) -> Iterator[None]:
-    """It is another time of day; and then the right one again, by the clock that nobody sets."""
-    offset = time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+def stepped(seconds: int) -> Iterator[None]:
+    """It is another time of day; and then the right one again, also where this process is killed meanwhile."""
+    clock = HostClock()
     try:
-        time.clock_settime(time.CLOCK_REALTIME, offset + time.clock_gettime(time.CLOCK_MONOTONIC) + seconds)
+        clock.begin(seconds)
         yield
     finally:
-        time.clock_settime(time.CLOCK_REALTIME, offset + time.clock_gettime(time.CLOCK_MONOTONIC))
+        clock.close()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Callable
 # What CLOCK_REALTIME showed when this began, and CLOCK_MONOTONIC from then on.
 ORIGIN = time.time() - time.monotonic()
 LOOK = 0.01
+LONG = 600
 SET = 0.3  # by less it may only seem so, to who was kept waiting between two looks at a clock
 
 
@@ -62,12 +63,20 @@ class HostClock:
     def step(self, seconds: int, duration: float, at_each_step: Callable[[float], None]) -> None:
         """Whole seconds, as the kernel counts the timeouts of keys in them. `at_each_step` is told by the steady time
         when the clock was set, and when it was set back."""
+        at_each_step(self.begin(seconds, duration))
+        at_each_step(self._when_set())
+
+    def begin(self, seconds: int, duration: float = LONG) -> float:
+        """The same, until it is over or closed; the steady time when the clock was set."""
         self._process.stdin.write(f"{seconds} {duration}\n")
         self._process.stdin.flush()
-        for _ in range(2):
-            at_each_step(ORIGIN + float(self._process.stdout.readline()))
+        return self._when_set()
+
+    def _when_set(self) -> float:
+        return ORIGIN + float(self._process.stdout.readline())
 
     def close(self) -> None:
+        """The clock is right when it returns."""
         self._process.stdin.close()
         self._process.wait()
 
