@@ -284,6 +284,9 @@ static void account_on_refreshed(void *userdata, int result, const char *message
         account->failure = result;
         if (event == EVENT_LOGIN_OVER)
                 account_end_login(account);
+        else if (event == EVENT_FAILED && account->retry == RETRY_LOST &&
+                 account_last_chance_delay(account) > 0)
+                (void)kept_grant_note_lost(&account->kept); /* for whom this one does not outlive */
         if (event == EVENT_RENEWED && was_offline)
                 log_info("%s: the token could be renewed again", account_name(account));
 
@@ -411,11 +414,23 @@ int account_install(Account *account, Grant *grant, RetirementDone done, void *u
         return 0;
 }
 
+static void account_restore_lost(Account *account) {
+        account->state = ACCOUNT_OFFLINE;
+        account->failure = OUTCOME_ANSWER_LOST;
+        account->retry = RETRY_LOST;
+        account_set_error(account, outcome_message(OUTCOME_ANSWER_LOST));
+        account_enter_offline(account);
+}
+
 void account_restore(Account *account, Grant *grant, uint64_t sequence, int fd) {
-        bool over = grant->login_over;
+        bool over = grant->login_over, lost = grant->answer_lost;
         int r;
 
         r = kept_grant_restore(&account->kept, grant, sequence, fd);
+        if (lost && account_last_chance_delay(account) > 0) {
+                account_restore_lost(account);
+                return;
+        }
         if (!over) {
                 account_begin(account, r);
                 return;

@@ -166,6 +166,19 @@ int kept_grant_end_login(KeptGrant *kept) {
         return kept_grant_replace(kept, TAKE_PTR(whole));
 }
 
+int kept_grant_note_lost(KeptGrant *kept) {
+        _cleanup_(grant_freep) Grant *whole = NULL;
+        int r;
+
+        if (kept->grant->answer_lost)
+                return 0;
+        r = grant_unseal(kept->fd, &whole);
+        if (r < 0)
+                return r;
+        whole->answer_lost = 1;
+        return kept_grant_replace(kept, TAKE_PTR(whole));
+}
+
 void kept_grant_wipe(KeptGrant *kept) {
         kept_grant_take_key_away(kept);
         kept_grant_drop_older(kept);

@@ -47,6 +47,8 @@ void kept_grant_take_key_away(KeptGrant *kept);
 /* The login is over: forgets the refresh token, and remembers that. The access token stays until it
  * expires. */
 int kept_grant_end_login(KeptGrant *kept);
+/* The refresh token may have been exchanged: remembers that, until there is a newer grant. */
+int kept_grant_note_lost(KeptGrant *kept);
 
 /* Takes key and stored grant away. */
 void kept_grant_wipe(KeptGrant *kept);

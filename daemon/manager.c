@@ -275,7 +275,8 @@ int manager_add_grant(Manager *manager, int fd, Account **ret) {
         r = grant_unseal(fd, &grant);
         if (r < 0)
                 return r;
-        if (grant->login_over) /* which only a daemon says, and only to itself */
+        /* Which only a daemon says, and only to itself. */
+        if (grant->login_over || grant->answer_lost)
                 return -EBADMSG;
         account = manager_find(manager, grant->account);
         if (!account)

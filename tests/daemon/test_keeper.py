@@ -134,6 +134,30 @@ def test_lost_answer(keeper: Keeper, idp: Provider) -> None:
     assert idp.count("token_refresh") == 2
 
 
+def test_lost_answer_and_a_restart(keeper: Keeper, idp: Provider) -> None:
+    """The next daemon, too, lets the token live before it sends what may have been exchanged."""
+    keeper.gateway.configure(more="min_uid = 1\nrotation_grace = 0")
+    keeper.log_in()
+    token = keeper.token()
+    idp.fault("token_refresh", "cut_after")
+    assert keeper.cli("refresh").returncode == 5
+    lost = keeper.account()
+    keeper.kill()
+    keeper.start()
+    account = keeper.account()
+    assert account["state"] == "offline" and "lost" in account["last_error"]
+    assert abs(account["next_refresh"] - lost["next_refresh"]) <= 2 and account["renewals"] == 0
+    assert keeper.token() == token and keeper.cli("token").stdout == token + "\n"
+    assert keeper.cli("token", "--min-valid=86400").returncode == 5
+    assert idp.count("token_refresh") == 1 and idp.introspect(token)["active"]
+
+    idp.config(grace=3600)  # somebody insists, and there is an answer
+    assert keeper.cli("refresh").returncode == 0
+    keeper.kill()
+    keeper.start()
+    assert keeper.account()["state"] == "fresh" and keeper.account()["renewals"] == 1
+
+
 def test_provider_away(keeper: Keeper, idp: Provider) -> None:
     keeper.log_in()
     token = keeper.token()

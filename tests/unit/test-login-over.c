@@ -158,10 +158,10 @@ static void test_another_identity(void) {
         assert(fixture_property_is(&f, "State", "login-required") && desktop.n_shown == 1);
 }
 
-/* A grant that says of itself that it is over comes from no login. */
+/* A grant that says of itself that it is over, or may be, comes from no login. */
 static void test_foreign_end(void) {
         _cleanup_(grant_freep) Grant *grant = NULL;
-        _cleanup_close_ int fd = -1, over = -1;
+        _cleanup_close_ int fd = -1, over = -1, lost = -1;
         Desktop desktop;
         FIXTURE f;
 
@@ -172,6 +172,13 @@ static void test_foreign_end(void) {
         assert(grant_seal(grant, &over) == 0);
         REPLY *reply = fixture_call(&f, "AddGrant", "h", over);
         assert(is_error(reply, "BadGrant") && manager_n_accounts(f.manager) == 0);
+
+        grant->login_over = 0;
+        grant->answer_lost = 1;
+        assert(secret_new_copy("refresh-0", 9, &grant->refresh_token) == 0);
+        assert(grant_seal(grant, &lost) == 0);
+        REPLY *other = fixture_call(&f, "AddGrant", "h", lost);
+        assert(is_error(other, "BadGrant") && manager_n_accounts(f.manager) == 0);
 }
 
 int main(void) {
