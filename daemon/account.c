@@ -48,7 +48,8 @@ struct Account {
         Retry retry;
         unsigned n_failures;
         uint64_t attempt_usec;
-        bool hastened; /* since then */
+        bool hastened;               /* since then */
+        uint64_t hastening_due_usec; /* of one after the other, see below */
 
         Notification notification; /* while a new login is required */
 };
@@ -444,20 +445,34 @@ bool account_is_offline(const Account *account) {
         return account->state == ACCOUNT_OFFLINE;
 }
 
+/* A network may go on changing, as on a host where containers come and go: then the first few
+ * attempts are free, and others as far apart as that. */
+static uint64_t account_hasten_delay(Account *account, uint64_t now_usec) {
+        uint64_t due_usec = account->hastening_due_usec, delay = 0;
+
+        if (due_usec < now_usec)
+                due_usec = now_usec;
+        if (due_usec > now_usec + SCHEDULE_HASTENED_BURST * SCHEDULE_HASTENED_USEC)
+                delay = due_usec - now_usec - SCHEDULE_HASTENED_BURST * SCHEDULE_HASTENED_USEC;
+        account->hastening_due_usec = due_usec + SCHEDULE_HASTENED_USEC;
+        return delay;
+}
+
 /* Spread, because others hear of the same change. In place of the back-off, also where that would
  * be over sooner: a crowd comes by one of the two, or it is two crowds. And once, as an interface
  * that comes up changes several times, and the least of some draws is spread no more. */
 static void account_try_sooner(Account *account) {
         const AccountContext *context = account->context;
-        uint64_t when_usec = clock_boottime_usec() +
-                             schedule_network_delay(kept_grant_remaining(&account->kept),
-                                                    context->n_users(), context->random());
+        uint64_t now_usec = clock_boottime_usec(), delay, least;
 
         if (account->hastened)
                 return;
         account->hastened = true;
-        account->next_usec = when_usec;
-        account_set_timer(account, when_usec);
+        delay = schedule_network_delay(kept_grant_remaining(&account->kept), context->n_users(),
+                                       context->random());
+        least = account_hasten_delay(account, now_usec);
+        account->next_usec = now_usec + (delay > least ? delay : least);
+        account_set_timer(account, account->next_usec);
         context->changed(context->userdata, account);
 }
 

@@ -48,6 +48,10 @@ uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_u
  * leaves them that time, and takes up to half of what it has left, a minute at most. */
 uint64_t schedule_network_delay(uint64_t remaining_usec, size_t n_users, uint64_t random);
 
+/* Of attempts that changes of the network hasten: so many at once, then so far apart. */
+#define SCHEDULE_HASTENED_BURST 4u
+#define SCHEDULE_HASTENED_USEC (30 * UINT64_C(1000000))
+
 /* Whether a caller who needs a token may cause an attempt before the back-off is over. */
 bool schedule_retry_is_allowed(Retry retry, uint64_t since_attempt_usec);
 

@@ -97,7 +97,7 @@ static void test_lost_and_over(void) {
         REPLY *lost = fixture_call(&f, "Refresh", "s", f.account);
         assert(is_error(lost, "AnswerLost"));
         account_network_changed(manager_account(f.manager, 0));
-        awake(&f, 200 * USEC_PER_SEC);
+        asleep(&f, 200 * USEC_PER_SEC);
         REPLY *longer = fixture_call(&f, "GetToken", "su", f.account, 280);
         assert(is_error(longer, "AnswerLost") && f.gateway.n_refreshes == 1);
 
@@ -117,6 +117,28 @@ static void test_lost_and_over(void) {
         account_network_changed(manager_account(f.manager, 0));
         awake(&f, 5 * USEC_PER_SEC);
         assert(fixture_property_is(&f, "State", "fresh") && f.gateway.n_refreshes == 2);
+}
+
+/* A network that never comes to rest, and a provider that is away: no storm, and no long wait
+ * either when it is back. */
+static void test_changes_without_end(void) {
+        STEPPED_FIXTURE f;
+
+        begin(&f, LIFE);
+        f.gateway.error = GATEWAY_ERROR("ProviderUnreachable");
+        asleep(&f, LIFE);
+        f.gateway.n_refreshes = 0;
+        for (unsigned sec = 0; sec < 600; sec++) {
+                account_network_changed(manager_account(f.manager, 0));
+                asleep(&f, USEC_PER_SEC);
+        }
+        assert(f.gateway.n_refreshes >= 20 && f.gateway.n_refreshes <= 30);
+        f.gateway.error = NULL;
+        for (unsigned sec = 0; sec < 33; sec++) {
+                account_network_changed(manager_account(f.manager, 0));
+                asleep(&f, USEC_PER_SEC);
+        }
+        assert(fixture_property_is(&f, "State", "fresh"));
 }
 
 /* Asked for by nobody, and asked for all the time. */
@@ -175,6 +197,7 @@ int main(void) {
         test_resume();
         test_resume_offline();
         test_lost_and_over();
+        test_changes_without_end();
         test_lives();
         return 0;
 }
