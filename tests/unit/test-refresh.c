@@ -519,14 +519,16 @@ static size_t memory_after_renewals(unsigned n) {
         return mallinfo2().uordblks;
 }
 
-/* Once the answers are forgotten nothing is left of the renewals that brought them. */
+/* Once the answers are forgotten nothing is left of the renewals that brought them. What libraries
+ * have at hand is a kilobyte more or less; one allocation of each renewal, which takes 24 bytes at
+ * least, would be more than is allowed here. */
 static void test_memory(void) {
         size_t taken = 0;
 
         setup(NULL);
         for (unsigned i = 0; i < 3; i++)
                 taken = memory_after_renewals(1000);
-        assert(memory_after_renewals(1000) < taken + 1000);
+        assert(memory_after_renewals(1000) < taken + 1000 * 16);
         teardown();
 }
 
