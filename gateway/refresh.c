@@ -244,6 +244,12 @@ static void refresh_error(Refresh *refresh, TokenError error, const char *code) 
         }
 }
 
+/* RFC 9110 15.6.5: somebody on the way did not wait for the provider's own answer, so the provider
+ * may have given one. */
+static bool answer_is_of_another(const HttpResponse *response) {
+        return response->status == 504;
+}
+
 static void on_answer(HttpError error, const HttpResponse *response, const char *detail,
                       void *userdata) {
         _cleanup_free_ char *code = NULL;
@@ -260,7 +266,9 @@ static void on_answer(HttpError error, const HttpResponse *response, const char 
                 return;
         }
         r = token_response_parse(response, &refresh->tokens, &code);
-        if (r > 0)
+        if (r == TOKEN_E_TRANSIENT && answer_is_of_another(response))
+                refresh_lost(refresh, "it was given up on the way");
+        else if (r > 0)
                 refresh_error(refresh, (TokenError)r, code);
         else if (r < 0)
                 refresh_fail(refresh, r, NULL);

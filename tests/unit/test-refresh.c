@@ -191,6 +191,8 @@ static void test_errors(void) {
                 {{.error = HTTP_E_LOST}, OUTCOME_ANSWER_LOST, 2},
                 {{.error = HTTP_E_LIMIT}, OUTCOME_ANSWER_LOST, 2},
                 {{.body = "<html>"}, OUTCOME_ANSWER_LOST, 2},
+                {{.status = 502, .body = "<html>"}, OUTCOME_PROVIDER_BUSY, 1},
+                {{.status = 504, .body = "<html>"}, OUTCOME_ANSWER_LOST, 2},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
