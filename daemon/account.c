@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/outcome.h"
 #include "daemon/bus-error.h"
+#include "daemon/judgement.h"
 #include "daemon/kept-grant.h"
 #include "daemon/notification.h"
 #include "daemon/schedule.h"
@@ -189,14 +190,6 @@ static void account_enter_login_required(Account *account) {
         notification_show(&account->notification, account->context->bus, account_name(account));
 }
 
-/* The gateway only ever answers with a newer state of what it was given. */
-static bool account_is_same_login(const Account *account, const Grant *grant) {
-        const Grant *old = account->kept.grant;
-
-        return streq(grant->account, old->account) && streq(grant->issuer, old->issuer) &&
-               streq(grant->subject, old->subject) && streq(grant->user, old->user);
-}
-
 static int account_take_renewed(Account *account, int grant_fd) {
         _cleanup_(grant_freep) Grant *grant = NULL;
         int r;
@@ -204,46 +197,17 @@ static int account_take_renewed(Account *account, int grant_fd) {
         r = grant_fd < 0 ? -EBADF : grant_unseal(grant_fd, &grant);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 || !account_is_same_login(account, grant))
+        /* The gateway only ever answers with a newer state of what it was given. */
+        if (r < 0 || !kept_grant_is_of_login_of(&account->kept, grant))
                 return OUTCOME_PROVIDER_ANSWER;
         return kept_grant_replace(&account->kept, TAKE_PTR(grant));
 }
 
-/* docs/oidc-keyringd.8 has this table. What is not listed needs an administrator. */
-static const struct {
-        Outcome outcome;
-        AccountEvent event;
-        Retry retry;
-} judgements[] = {
-        {OUTCOME_SUCCESS, EVENT_RENEWED, RETRY_TRANSIENT},
-        {OUTCOME_NO_KEYRING, EVENT_RENEWED, RETRY_TRANSIENT},
-        {OUTCOME_LOGIN_REQUIRED, EVENT_LOGIN_OVER, RETRY_TRANSIENT},
-        {OUTCOME_USER_MISMATCH, EVENT_LOGIN_OVER, RETRY_TRANSIENT},
-        {OUTCOME_PROVIDER_UNREACHABLE, EVENT_FAILED, RETRY_TRANSIENT},
-        {OUTCOME_PROVIDER_UNTRUSTED, EVENT_FAILED, RETRY_TRANSIENT}, /* a captive portal, perhaps */
-        {OUTCOME_PROVIDER_BUSY, EVENT_FAILED, RETRY_TRANSIENT},
-        {OUTCOME_PROVIDER_ANSWER, EVENT_FAILED, RETRY_TRANSIENT},
-        {OUTCOME_ANSWER_LOST, EVENT_FAILED, RETRY_LOST},
+static const AccountEvent events[] = {
+        [JUDGED_RENEWED] = EVENT_RENEWED,
+        [JUDGED_FAILED] = EVENT_FAILED,
+        [JUDGED_OVER] = EVENT_LOGIN_OVER,
 };
-
-/* The gateway was asked, and what it has answered or will answer did not get to us: it was ended,
- * it takes long, or we had no memory or descriptor for it. Whoever comes too late for the answer
- * sends a token that was exchanged. */
-static bool is_unanswered(int result) {
-        return result == -ETIMEDOUT || result == -ENOMEM || result == -EMFILE || result == -ENFILE;
-}
-
-static AccountEvent account_judge(int result, Retry *ret_retry) {
-        *ret_retry = is_unanswered(result) ? RETRY_UNANSWERED
-                     : result < 0          ? RETRY_TRANSIENT
-                                           : RETRY_CONFIGURATION;
-        for (size_t i = 0; i < ELEMENTSOF(judgements); i++)
-                if ((int)judgements[i].outcome == result) {
-                        *ret_retry = judgements[i].retry;
-                        return judgements[i].event;
-                }
-        return EVENT_FAILED;
-}
 
 /* Before that moment, whatever trouble comes after a lost answer makes it no clearer. */
 static bool account_is_lost(const Account *account) {
@@ -264,7 +228,7 @@ static void account_end_login(Account *account) {
 static void account_on_refreshed(void *userdata, int result, const char *message, int grant_fd) {
         Account *account = userdata;
         bool was_offline = account->n_failures > 0, was_lost = account_is_lost(account);
-        AccountEvent event;
+        Judgement judgement;
 
         account->call = gateway_call_free(account->call);
         if (result == 0) {
@@ -273,25 +237,25 @@ static void account_on_refreshed(void *userdata, int result, const char *message
                           : result < 0 ? bus_error_gateway_message()
                                        : NULL;
         }
-        event = account_judge(result, &account->retry);
+        judgement = judge_refresh(result, &account->retry);
         if (was_lost)
                 account->retry = RETRY_LOST;
-        if (event == EVENT_LOGIN_OVER && result != OUTCOME_LOGIN_REQUIRED) {
+        if (judgement == JUDGED_OVER && result != OUTCOME_LOGIN_REQUIRED) {
                 message = "The identity provider answered for another identity, so this login is "
                           "over. Log in again with `oidc-keyring login`.";
                 result = OUTCOME_LOGIN_REQUIRED;
         }
-        account_set_error(account, event == EVENT_RENEWED ? NULL : message);
+        account_set_error(account, judgement == JUDGED_RENEWED ? NULL : message);
         account->failure = result;
-        if (event == EVENT_LOGIN_OVER)
+        if (judgement == JUDGED_OVER)
                 account_end_login(account);
-        else if (event == EVENT_FAILED && account->retry == RETRY_LOST &&
+        else if (judgement == JUDGED_FAILED && account->retry == RETRY_LOST &&
                  account_last_chance_delay(account) > 0)
                 (void)kept_grant_note_lost(&account->kept); /* for whom this one does not outlive */
-        if (event == EVENT_RENEWED && was_offline)
+        if (judgement == JUDGED_RENEWED && was_offline)
                 log_info("%s: the token could be renewed again", account_name(account));
 
-        account_happens(account, event);
+        account_happens(account, events[judgement]);
         waiters_answer(&account->waiters, account, result, message);
 }
 

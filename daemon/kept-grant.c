@@ -185,6 +185,13 @@ void kept_grant_wipe(KeptGrant *kept) {
         fd_store_remove(kept->grant->account, kept->sequence);
 }
 
+bool kept_grant_is_of_login_of(const KeptGrant *kept, const Grant *grant) {
+        const Grant *own = kept->grant;
+
+        return streq(grant->account, own->account) && streq(grant->issuer, own->issuer) &&
+               streq(grant->subject, own->subject) && streq(grant->user, own->user);
+}
+
 bool kept_grant_has_refresh_token_of(const KeptGrant *kept, const Grant *grant) {
         _cleanup_(grant_freep) Grant *whole = NULL;
 

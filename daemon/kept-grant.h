@@ -53,6 +53,9 @@ int kept_grant_note_lost(KeptGrant *kept);
 /* Takes key and stored grant away. */
 void kept_grant_wipe(KeptGrant *kept);
 
+/* Whether @grant is another state of the login that is kept. */
+bool kept_grant_is_of_login_of(const KeptGrant *kept, const Grant *grant);
+
 /* Whether @grant has the very refresh token that is kept already. */
 bool kept_grant_has_refresh_token_of(const KeptGrant *kept, const Grant *grant);
 
