@@ -8,7 +8,8 @@
 
 #include "common/log.h"
 
-#define FOR_EVER_SEC INT32_MAX
+/* Beyond that a clock is not set: the year 2255, or 2038 where time_t ends there. */
+#define FOR_EVER_SEC ((time_t)(sizeof(time_t) > 4 ? INT64_C(9000000000) : INT32_MAX))
 
 typedef struct ClockWatch {
         int timer_fd;

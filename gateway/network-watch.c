@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/macro.h"
 
+#define READS_AT_ONCE 64u
 #define SETTLE_USEC USEC_PER_SEC
 #define TIMER_ACCURACY_USEC (100 * USEC_PER_MSEC)
 
@@ -46,14 +47,15 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* What it says does not matter, so neither does what was lost when too much came at once. */
+/* What it says does not matter, so neither does what was lost when too much came at once. Where it
+ * never ends, everybody else has a turn. */
 static void drain(int fd) {
         char buffer[8192];
-        ssize_t n;
+        ssize_t n = 0;
 
-        do
+        for (unsigned i = 0; i < READS_AT_ONCE && (n >= 0 || errno == EINTR || errno == ENOBUFS);
+             i++)
                 n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-        while (n >= 0 || errno == EINTR || errno == ENOBUFS);
 }
 
 static int on_change(sd_event_source *source, int fd, uint32_t events, void *userdata) {
