@@ -242,6 +242,8 @@ def test_keys(trial: Trial) -> None:
             answer.strike(trial.idp, "jwks", query=query)
             trial.idp.fault("discovery", "tamper", patch={"jwks_uri": f"{trial.idp.issuer}/jwks?{query}"})
             logins.append(Login(trial, callers[number], f"e{number}"))
+        # Where keys are not to be had the document is asked again: it leads to none, either.
+        trial.idp.fault("discovery", "tamper", -1, patch={"jwks_uri": f"{trial.idp.issuer}/nowhere"})
         verdicts: list[GatewayError | None] = [None] * len(batch)
 
         def wait(number: int) -> None:
