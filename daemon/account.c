@@ -435,7 +435,11 @@ static void account_try_sooner(Account *account) {
         delay = schedule_network_delay(kept_grant_remaining(&account->kept), context->n_users(),
                                        context->random());
         least = account_hasten_delay(account, now_usec);
-        account->next_usec = now_usec + (delay > least ? delay : least);
+        delay = delay > least ? delay : least;
+        if (account->n_failures <= SCHEDULE_BRIEF_FAILURES &&
+            account->next_usec <= now_usec + delay)
+                return;
+        account->next_usec = now_usec + delay;
         account_set_timer(account, account->next_usec);
         context->changed(context->userdata, account);
 }

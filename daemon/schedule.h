@@ -48,6 +48,11 @@ uint64_t schedule_last_chance_delay(uint64_t lifetime_usec, uint64_t remaining_u
  * leaves them that time, and takes up to half of what it has left, a minute at most. */
 uint64_t schedule_network_delay(uint64_t remaining_usec, size_t n_users, uint64_t random);
 
+/* Up to so many failures in a row trouble is brief: the back-off is 2 to 16 s, and an answer that
+ * was lost when it began can still be had from a provider with a grace. Then a change of the
+ * network delays nothing. */
+#define SCHEDULE_BRIEF_FAILURES 4u
+
 /* Of attempts that changes of the network hasten: so many at once, then so far apart. */
 #define SCHEDULE_HASTENED_BURST 4u
 #define SCHEDULE_HASTENED_USEC (30 * UINT64_C(1000000))

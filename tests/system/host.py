@@ -186,13 +186,13 @@ class Host:
         return bool(answer["active"]) and answer["login"] == login
 
     def journal(self, *options: str) -> str:
-        """What was logged since the test began."""
-        return self.machine.run("journalctl", "--no-pager", "--output=short", f"--after-cursor={self._cursor}",
-                                *options).stdout
+        """What was logged since the test began, or the machine did."""
+        since = f"--after-cursor={self._cursor}" if self._cursor else "--boot"
+        return self.machine.run("journalctl", "--no-pager", "--output=short", since, *options).stdout
 
     def forget_journal(self) -> None:
-        """After a reboot: it is another one."""
-        self._cursor = self._last_cursor()
+        """After a reboot: it is another one, and may have begun already with what is looked for."""
+        self._cursor = ""
 
     def _last_cursor(self) -> str:
         self.machine.sh("journalctl --sync")

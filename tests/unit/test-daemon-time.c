@@ -119,6 +119,22 @@ static void test_lost_and_over(void) {
         assert(fixture_property_is(&f, "State", "fresh") && f.gateway.n_refreshes == 2);
 }
 
+/* What would be tried again in a moment is not put off by a change of the network. */
+static void test_change_amid_brief_trouble(void) {
+        for (unsigned i = 0; i < 5; i++) {
+                STEPPED_FIXTURE f;
+
+                begin(&f, LIFE);
+                f.gateway.error = GATEWAY_ERROR("ProviderUnreachable");
+                REPLY *failed = fixture_call(&f, "Refresh", "s", f.account);
+                assert(is_error(failed, "ProviderUnreachable"));
+                f.gateway.error = NULL;
+                account_network_changed(manager_account(f.manager, 0));
+                awake(&f, 3 * USEC_PER_SEC);
+                assert(fixture_property_is(&f, "State", "fresh") && f.gateway.n_refreshes == 2);
+        }
+}
+
 /* A network that never comes to rest, and a provider that is away: no storm, and no long wait
  * either when it is back. */
 static void test_changes_without_end(void) {
@@ -197,6 +213,7 @@ int main(void) {
         test_resume();
         test_resume_offline();
         test_lost_and_over();
+        test_change_amid_brief_trouble();
         test_changes_without_end();
         test_lives();
         return 0;
