@@ -44,6 +44,10 @@ MANY = {"soak": "tests/soak --minutes 2 --no-clock-steps", "crowd": "tests/crowd
 MANY_LINE = re.compile(r"^(?:ok   |FAIL |     ) \S.*$|^ {8}\S.*$|^\|.*\|$", re.MULTILINE)
 
 
+# The two longest, whose subject is the same everywhere, run on one Debian each, unless they are asked for.
+LONGEST = {"test_fault_matrix.py": "bookworm", "test_persist.py": "trixie"}
+
+
 @dataclass
 class Result:
     passed: int = 0
@@ -59,9 +63,10 @@ class Result:
 class Run:
     """The steps, each with a log of its own, and what came of them."""
 
-    def __init__(self, logs: Path, suites: list[str]) -> None:
+    def __init__(self, logs: Path, suites: list[str], everywhere: bool) -> None:
         self.logs = logs
         self.suites = suites
+        self.everywhere = everywhere
         self.package: Path | None = None
 
     def step(self, name: str, work: Callable[[Path], Result]) -> Result:
@@ -165,8 +170,9 @@ class Run:
             return sum(pool.map(self._suite, self.suites), Result())
 
     def _suite(self, suite: str) -> Result:
+        left_out = [f"--ignore={HERE / name}" for name, place in LONGEST.items() if place != suite and not self.everywhere]
         return self.step(f"system-{suite}", lambda log: self._pytest(
-            log, str(HERE), f"--suite={suite}", f"--deb={self.package}"))
+            log, str(HERE), f"--suite={suite}", f"--deb={self.package}", *left_out))
 
     def figures(self) -> Result:
         result = self.step("figures", lambda log: self._command(log, "tests/figures"))
@@ -229,6 +235,8 @@ def arguments() -> argparse.Namespace:
                         help="without the booted machines, the package and distcheck")
     parser.add_argument("--coverage", action="store_true", help="also tests/coverage, which repeats many tests")
     parser.add_argument("--suite", choices=SUITES, action="append", help="only this Debian, repeatable; default: all")
+    parser.add_argument("--everywhere", action="store_true",
+                        help="the fault matrix and persist on every Debian, instead of one each; implied by --suite")
     return parser.parse_args()
 
 
@@ -237,7 +245,7 @@ def main() -> int:
     exit_when_told()
     logs = Path(tempfile.mkdtemp(prefix="oidc-keyring-run.", dir="/var/tmp"))
     print(f"logs and reports are in {logs}", flush=True)
-    run = Run(logs, args.suite or list(SUITES))
+    run = Run(logs, args.suite or list(SUITES), args.everywhere or bool(args.suite))
 
     total = run.provider_tests()
     with BuildRoot(TREE) as root:
