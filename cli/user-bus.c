@@ -151,15 +151,25 @@ static void wait_for_daemon(sd_bus *bus) {
         }
 }
 
+/* By what the bus says of a call that began at @began_usec: there is no daemon, or it went away
+ * without an answer, which has the same name as a time that is over. */
+static bool daemon_is_away(const sd_bus_error *error, uint64_t began_usec, uint64_t timeout_usec) {
+        if (outcome_from_error_name(error->name) != OUTCOME_SUCCESS)
+                return false;
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY))
+                return clock_boottime_usec() - began_usec < timeout_usec;
+        return user_bus_exit_code(error->name) == EXIT_CODE_NO_ACCOUNT;
+}
+
 /* A daemon that is not there has no accounts, unless it has crashed and is about to be back with
- * all of them: then it is waited for. */
+ * all of them: then it is waited for, and asked again. Every method may be called twice. */
 static int user_bus_send(sd_bus *bus, sd_bus_message *call, uint64_t timeout_usec,
                          sd_bus_error *error, sd_bus_message **ret_reply) {
+        uint64_t began_usec = clock_boottime_usec();
         int r;
 
         r = sd_bus_call(bus, call, timeout_usec, error, ret_reply);
-        if (r >= 0 || user_bus_exit_code(error->name) != EXIT_CODE_NO_ACCOUNT ||
-            outcome_from_error_name(error->name) != OUTCOME_SUCCESS ||
+        if (r >= 0 || !daemon_is_away(error, began_usec, timeout_usec) ||
             !daemon_is_being_started(bus))
                 return r;
         wait_for_daemon(bus);
