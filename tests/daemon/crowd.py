@@ -100,10 +100,10 @@ class Person(Keeper):
 
     def come(self, draw: random.Random) -> None:
         """Logs in from a place of its own; comes again when it is told to."""
-        time.sleep(draw.uniform(0, self.crowd.pace.arrival))
+        time.sleep(draw.uniform(0, self.crowd.pace.arrival))  # when a person comes
         while not self._log_in_at(draw):
             self.login.refused += 1
-            time.sleep(draw.uniform(*ANOTHER_TRY))
+            time.sleep(draw.uniform(*ANOTHER_TRY))  # what the message asks for
 
     def _log_in_at(self, draw: random.Random) -> bool:
         with self.crowd.door() as door:
@@ -195,7 +195,7 @@ class Crowd:
 
     def live(self, name: str, lives: float) -> None:
         with self.phase(name):
-            time.sleep(lives * self.pace.life)
+            time.sleep(lives * self.pace.life)  # the time that is counted in
 
     def outage(self, seconds: float, network: OwnNetwork | None) -> None:
         outage = Outage(network is not None, steady_time())
@@ -211,7 +211,7 @@ class Crowd:
             begin = time.monotonic()
             while self._offline(steady_time()) or time.monotonic() < begin + SPREAD * len(self.people):
                 assert time.monotonic() < begin + PATIENCE, "some never come back"
-                time.sleep(0.2)
+                time.sleep(0.2)  # of hundreds none in particular is awaited
         outage.back = [at - outage.end for at, uid, line in self.diary
                        if uid in offline and BACK in line and at > outage.end]
         self.live("the life after it", 1)
@@ -221,7 +221,7 @@ class Crowd:
         self.idp.fault("token_refresh", "status", -1, status=503)
         begin = steady_time() - UNDER_WAY
         while not all("answered" in one for one in self.idp.recent("token_refresh") if one["at"] > begin):
-            time.sleep(0.05)  # nothing tells
+            time.sleep(0.05)  # the provider does not tell by itself
         self.idp.down()
         self.idp.clear_faults()
 
@@ -279,7 +279,7 @@ def wakeups(crowd: Crowd) -> tuple[int, int]:
     def look() -> dict[str, int]:
         return {person.user: switches(person.process.pid) for person in crowd.people}
     begin, first = steady_time(), look()
-    time.sleep(IDLE)
+    time.sleep(IDLE)  # the time in which nothing is to happen
     last, end = look(), steady_time()
     crowd.requests.collect()
     busy = {request["login"] for request in crowd.requests.of("token_refresh", begin - 2, end + 2)}
