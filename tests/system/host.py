@@ -70,11 +70,16 @@ class Host:
         self._cursor = self._last_cursor()
 
     def end(self) -> None:
-        """Logs everybody out and lets nothing of a test live on."""
+        """Logs everybody out and lets nothing of a test live on.
+
+        The gateway goes last: a daemon that ends asks it to revoke, and a start that is stopped half-way leaves the
+        bus waiting for it, which all who come in the next 25 s join.
+        """
         for name in self.users:
             uid = self.uid(name)
             self.machine.sh(f"loginctl terminate-user {name} 2>/dev/null || true; systemctl stop user@{uid}.service")
-        self.machine.sh(f"systemctl stop {GATEWAY} || true; systemctl reset-failed; rm -rf {STATE}/bindings")
+        self.machine.sh(f"systemctl stop {GATEWAY} || true; systemctl reset-failed; rm -rf {STATE}/bindings "
+                        f"{STATE}/grants")
         for service in list(self._services):
             self.pam_restore(service)
 

@@ -44,8 +44,8 @@ MANY = {"soak": "tests/soak --minutes 2 --no-clock-steps", "crowd": "tests/crowd
 MANY_LINE = re.compile(r"^(?:ok   |FAIL |     ) \S.*$|^ {8}\S.*$|^\|.*\|$", re.MULTILINE)
 
 
-# The two longest, whose subject is the same everywhere, run on one Debian each, unless they are asked for.
-LONGEST = {"test_fault_matrix.py": "bookworm", "test_persist.py": "trixie"}
+# The longest, whose subject is the same everywhere, run on one Debian each, unless they are asked for.
+LONGEST = {"test_fault_matrix.py": "bookworm", "test_persist.py": "trixie", "test_hostile.py": "sid"}
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Run:
     # building
 
     def sources(self, root: BuildRoot, thorough: bool) -> Result:
-        """What is read, and what is built to be shipped."""
+        """What is read, and what is built to be shipped; then the daemon, while the gateway has its tests."""
         root.copy_tree("check")
         total = self.step("configure-sources", lambda log: _status(root.run(CHECK, CONFIGURE, log)))
         for target in ("check-format", "check-headers"):
@@ -99,7 +99,8 @@ class Run:
         total += self.step("analyze", lambda log: _status(root.run(CHECK, "tests/analyze", log)))
         if thorough:
             total += self.step("distcheck", lambda log: self._make(root, f"-j{JOBS} distcheck", log))
-        return total
+        total += self.step("compile-for-daemon", lambda log: self._make(root, f"-j{JOBS} check TESTS=", log))
+        return total + self.service_tests(root, "daemon")
 
     def programs(self, root: BuildRoot) -> Result:
         """What is built to be run here: in parts, and as services with the real provider."""
@@ -108,9 +109,7 @@ class Run:
         total += self.step("compile", lambda log: self._make(root, f"-j{JOBS} all", log))
         total += self.step("unit-tests", lambda log: self._unit_tests(root, "", USER, log))
         total += self.step("unit-tests-of-root", lambda log: self._unit_tests(root, ROOTS_TESTS, "root", log))
-        for name in ("gateway", "daemon"):
-            total += self.service_tests(root, name)
-        return total
+        return total + self.service_tests(root, "gateway")
 
     def build(self, root: BuildRoot, thorough: bool) -> Result:
         """Both at the same time: the one computes, the other mostly waits."""
@@ -236,7 +235,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--coverage", action="store_true", help="also tests/coverage, which repeats many tests")
     parser.add_argument("--suite", choices=SUITES, action="append", help="only this Debian, repeatable; default: all")
     parser.add_argument("--everywhere", action="store_true",
-                        help="the fault matrix and persist on every Debian, instead of one each; implied by --suite")
+                        help="the longest system tests on every Debian, instead of one each; implied by --suite")
     return parser.parse_args()
 
 
