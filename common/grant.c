@@ -40,6 +40,7 @@ static const Field fields[] = {
         {"keep_replaced", FIELD_NUMBER, offsetof(Grant, keep_replaced), false, false},
         {"generation", FIELD_NUMBER, offsetof(Grant, generation), true, false},
         {"login_over", FIELD_NUMBER, offsetof(Grant, login_over), false, false},
+        {"sent", FIELD_NUMBER, offsetof(Grant, sent), false, false},
         {"answer_lost", FIELD_NUMBER, offsetof(Grant, answer_lost), false, false},
         {"kept_on_disk", FIELD_NUMBER, offsetof(Grant, kept_on_disk), false, false},
         {"access_token", FIELD_SECRET, offsetof(Grant, access_token), false, false},
@@ -91,6 +92,7 @@ static bool grant_is_sound(const Grant *grant) {
         return account_name_is_valid(grant->account) && grant->refresh_at >= 1 &&
                grant->refresh_at <= 99 && grant->keep_on_logout <= 1 && grant->keep_replaced <= 1 &&
                grant->lifetime_usec > 0 && grant->login_over <= (grant->refresh_token ? 0 : 1) &&
+               grant->sent <= (grant->refresh_token ? 1 : 0) &&
                grant->answer_lost <= (grant->refresh_token ? 1 : 0) && grant->kept_on_disk <= 1 &&
                (grant->access_token || grant->expires_usec == 0);
 }

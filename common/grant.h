@@ -30,7 +30,8 @@ typedef struct Grant {
         uint64_t keep_replaced;  /* 0: revoke what this one takes the place of */
         uint64_t generation;     /* 0 at login, one more with each refresh */
         uint64_t login_over;     /* 1: its provider has ended it, and the refresh token is gone */
-        uint64_t answer_lost;    /* 1: its refresh token was sent, and may have been exchanged */
+        uint64_t sent;           /* 1: its refresh token was given to be exchanged */
+        uint64_t answer_lost;    /* 1: and may have been, but the answer did not come */
         uint64_t kept_on_disk;   /* 1: the gateway has it for after a reboot, too */
         Secret *access_token;    /* NULL: it was not kept over the reboot; expires_usec is 0 then */
         Secret *refresh_token;   /* NULL: the provider gave none, the token cannot be renewed */

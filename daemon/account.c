@@ -144,7 +144,9 @@ static void account_enter_fresh(Account *account) {
                 account_set_timer(account, grant->expires_usec);
                 return;
         }
-        if (grant->expires_usec == 0) { /* kept over a reboot, without a token; so may others be */
+        /* Kept over a reboot, without a token; or a process before this one has sent it, and the
+         * gateway has its answer for a minute only. So may others be. */
+        if (grant->expires_usec == 0 || grant->sent) {
                 account->next_usec = clock_boottime_usec() +
                                      schedule_network_delay(0, account->context->n_users(),
                                                             account->context->random());
@@ -251,7 +253,7 @@ static void account_on_refreshed(void *userdata, int result, const char *message
                 account_end_login(account);
         else if (judgement == JUDGED_FAILED && account->retry == RETRY_LOST &&
                  account_last_chance_delay(account) > 0)
-                (void)kept_grant_note_lost(&account->kept); /* for whom this one does not outlive */
+                (void)kept_grant_note_sent(&account->kept, true);
         if (judgement == JUDGED_RENEWED && was_offline)
                 log_info("%s: the token could be renewed again", account_name(account));
 
@@ -265,6 +267,7 @@ static void account_enter_refreshing(Account *account) {
         account_clear_timer(account);
         account->hastened = false;
         account->attempt_usec = clock_boottime_usec();
+        (void)kept_grant_note_sent(&account->kept, false); /* for whom this one does not outlive */
         r = gateway_call_new(&account->context->gateway, GATEWAY_REFRESH, account->kept.fd,
                              account_on_refreshed, account, &account->call);
         if (r < 0)

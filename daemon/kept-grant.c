@@ -44,6 +44,8 @@ static int kept_grant_write_key(KeptGrant *kept, const Secret *token) {
         int r;
 
         kept->key_serial = 0;
+        if (!token) /* a key that is there is of the daemon before, and may be good for long */
+                return 0;
         if (remaining < USEC_PER_SEC) {
                 (void)token_key_remove(kept->grant->account);
                 return 0;
@@ -84,7 +86,9 @@ static void kept_grant_drop_older(KeptGrant *kept) {
                 fd_store_remove(kept->grant->account, kept->oldest_sequence++);
 }
 
-int kept_grant_replace(KeptGrant *kept, Grant *grant) {
+/* With its tokens in memory, until it is settled. 1: it is in the fd store, too; 0; -errno: nothing
+ * has changed. */
+static int kept_grant_store(KeptGrant *kept, Grant *grant) {
         _cleanup_(grant_freep) Grant *owned = grant;
         _cleanup_close_ int fd = -1;
         int stored, r;
@@ -101,10 +105,22 @@ int kept_grant_replace(KeptGrant *kept, Grant *grant) {
                                         grant->account);
 
         kept_grant_hold(kept, TAKE_PTR(owned), TAKE_FD(fd));
-        r = kept_grant_write_key(kept, grant->access_token);
+        return stored >= 0;
+}
+
+static void kept_grant_settle(KeptGrant *kept, bool stored) {
         kept_grant_strip(kept->grant);
-        if (stored >= 0)
+        if (stored)
                 kept_grant_drop_older(kept);
+}
+
+int kept_grant_replace(KeptGrant *kept, Grant *grant) {
+        int stored = kept_grant_store(kept, grant), r;
+
+        if (stored < 0)
+                return stored;
+        r = kept_grant_write_key(kept, kept->grant->access_token);
+        kept_grant_settle(kept, stored);
         return r;
 }
 
@@ -162,21 +178,28 @@ int kept_grant_end_login(KeptGrant *kept) {
         if (r < 0)
                 return r;
         whole->refresh_token = secret_free(whole->refresh_token);
+        whole->sent = whole->answer_lost = 0;
         whole->login_over = 1;
         return kept_grant_replace(kept, TAKE_PTR(whole));
 }
 
-int kept_grant_note_lost(KeptGrant *kept) {
+int kept_grant_note_sent(KeptGrant *kept, bool lost) {
         _cleanup_(grant_freep) Grant *whole = NULL;
         int r;
 
-        if (kept->grant->answer_lost)
+        if (kept->grant->sent && (kept->grant->answer_lost || !lost))
                 return 0;
         r = grant_unseal(kept->fd, &whole);
         if (r < 0)
                 return r;
-        whole->answer_lost = 1;
-        return kept_grant_replace(kept, TAKE_PTR(whole));
+        whole->sent = 1;
+        if (lost)
+                whole->answer_lost = 1;
+        r = kept_grant_store(kept, TAKE_PTR(whole));
+        if (r < 0)
+                return r;
+        kept_grant_settle(kept, r); /* its token is in the keyring already */
+        return 0;
 }
 
 void kept_grant_wipe(KeptGrant *kept) {

@@ -47,8 +47,9 @@ void kept_grant_take_key_away(KeptGrant *kept);
 /* The login is over: forgets the refresh token, and remembers that. The access token stays until it
  * expires. */
 int kept_grant_end_login(KeptGrant *kept);
-/* The refresh token may have been exchanged: remembers that, until there is a newer grant. */
-int kept_grant_note_lost(KeptGrant *kept);
+/* The refresh token is about to be exchanged, or (@lost) may have been, but the answer did not
+ * come: remembers that, until there is a newer grant. */
+int kept_grant_note_sent(KeptGrant *kept, bool lost);
 
 /* Takes key and stored grant away. */
 void kept_grant_wipe(KeptGrant *kept);

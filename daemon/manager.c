@@ -276,7 +276,7 @@ int manager_add_grant(Manager *manager, int fd, Account **ret) {
         if (r < 0)
                 return r;
         /* Which only a daemon says, and only to itself. */
-        if (grant->login_over || grant->answer_lost)
+        if (grant->login_over || grant->sent || grant->answer_lost)
                 return -EBADMSG;
         account = manager_find(manager, grant->account);
         if (!account)

@@ -41,5 +41,6 @@ void token_grant_renew(Grant *grant, const ProviderConfig *config, TokenResponse
                        uint64_t sent_usec) {
         take_tokens(grant, config, tokens, sent_usec);
         grant->generation++;
+        grant->sent = 0;
         grant->answer_lost = 0;
 }

@@ -196,10 +196,13 @@ class Keeper:
         """One that shows notifications: see fake-desktop.c."""
         return self.follow(self.build / "tests/daemon/fake-desktop", ready="ready")
 
-    def wait_for_state(self, state: str) -> None:
-        """Asks again with every signal of the daemon's."""
+    def wait_for(self, **values: object) -> None:
+        """Until the account has these; asks again with every signal of the daemon's."""
         with self.signals() as signals:
-            signals.wait_until(lambda: self.account()["state"] == state)
+            signals.wait_until(lambda: values.items() <= self.account().items())
+
+    def wait_for_state(self, state: str) -> None:
+        self.wait_for(state=state)
 
     def proc(self, name: str, pattern: str) -> int:
         text = Path(f"/proc/{self.process.pid}/{name}").read_text()

@@ -227,6 +227,23 @@ def test_stopped_by_hand_and_started_again(lingering: Host) -> None:
     assert host.provider.count("refresh_reuse") == 0
 
 
+def test_the_token_outlives_its_daemon(lingering: Host) -> None:
+    """The next one is given the login without its token, which is in the key and good."""
+    host = lingering
+    before = log_in(host)
+    runtime = f"XDG_RUNTIME_DIR=/run/user/{host.uid('alice')}"
+    host.as_user("alice", "env", runtime, "systemctl", "--user", "stop", DAEMON)
+    host.provider.down()
+    try:
+        host.as_user("alice", "env", runtime, "systemctl", "--user", "start", DAEMON)
+        wait_until(lambda: host.account("alice")["state"] == "offline")
+        assert host.token("alice") == before
+    finally:
+        host.provider.up()
+    host.cli("alice", "refresh")
+    assert is_back(host, "alice", before)
+
+
 def test_provider_out_of_reach_at_boot(lingering: Host) -> None:
     host = lingering
     before = log_in(host)

@@ -51,6 +51,7 @@ static int answer_refresh(FakeGateway *gateway, sd_bus_message *call) {
         assert(sd_bus_message_rewind(call, 1) >= 0);
         assert(sd_bus_message_read(call, "h", &fd) > 0 && grant_unseal(fd, &grant) == 0);
         grant->generation++;
+        grant->sent = 0;
         grant->answer_lost = 0;
         grant->lifetime_usec = gateway->lifetime_usec;
         grant->expires_usec = clock_boottime_usec() + grant->lifetime_usec;

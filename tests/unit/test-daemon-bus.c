@@ -379,11 +379,13 @@ static void *store_run(void *userdata) {
         }
 }
 
-/* Stored first, then published, then the older one is let go. */
+/* Stored first, then published, then the older one is let go; and before the gateway is asked, that
+ * it was. */
 static void test_order(void) {
         static const char expected[] =
                 "FDSTORE.1/none BARRIER/none FDSTORE.2/access-0 BARRIER/access-0 "
-                "FDSTOREREMOVE.1/none FDSTOREREMOVE.2/none ";
+                "FDSTOREREMOVE.1/none FDSTORE.3/access-0 BARRIER/access-0 "
+                "FDSTOREREMOVE.2/none FDSTOREREMOVE.3/none ";
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         _cleanup_close_ int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         Store store = {.socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};

@@ -72,14 +72,15 @@ static void test_login_over(void) {
         assert(grant_parse(over, strlen(over), &parsed) == 0 && parsed->login_over == 1);
 }
 
-static void test_answer_lost(void) {
-        static const char lost[] = HEAD BODY "refresh_token=a\nanswer_lost=1\n";
+static void test_sent_and_lost(void) {
+        static const char lost[] = HEAD BODY "refresh_token=a\nsent=1\nanswer_lost=1\n";
         _cleanup_(grant_freep) Grant *parsed = NULL, *sealed = NULL;
         _cleanup_close_ int fd = -1;
 
-        assert(grant_parse(lost, strlen(lost), &parsed) == 0 && parsed->answer_lost == 1);
+        assert(grant_parse(lost, strlen(lost), &parsed) == 0);
+        assert(parsed->sent == 1 && parsed->answer_lost == 1);
         assert(grant_seal(parsed, &fd) == 0 && grant_unseal(fd, &sealed) == 0);
-        assert(sealed->answer_lost == 1);
+        assert(sealed->sent == 1 && sealed->answer_lost == 1);
 }
 
 static void break_account(Grant *g) {
@@ -141,6 +142,8 @@ static void test_foreign_bytes(void) {
                 HEAD BODY "refresh_token=unterminated",
                 HEAD BODY "login_over=1\nrefresh_token=a\n",
                 HEAD BODY "login_over=2\n",
+                HEAD BODY "sent=1\n", /* without a token that was sent */
+                HEAD BODY "refresh_token=a\nsent=2\n",
                 HEAD BODY "answer_lost=1\n", /* without a token that was sent */
                 HEAD BODY "refresh_token=a\nanswer_lost=2\n",
                 HEAD "account=Corp\n" BODY,
@@ -175,7 +178,7 @@ int main(void) {
         test_round_trip();
         test_keep_replaced();
         test_login_over();
-        test_answer_lost();
+        test_sent_and_lost();
         test_unsound_grants_are_not_sealed();
         test_foreign_bytes();
         test_descriptors();

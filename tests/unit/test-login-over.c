@@ -161,7 +161,7 @@ static void test_another_identity(void) {
 /* A grant that says of itself that it is over, or may be, comes from no login. */
 static void test_foreign_end(void) {
         _cleanup_(grant_freep) Grant *grant = NULL;
-        _cleanup_close_ int fd = -1, over = -1, lost = -1;
+        _cleanup_close_ int fd = -1, over = -1, lost = -1, sent = -1;
         Desktop desktop;
         FIXTURE f;
 
@@ -179,6 +179,12 @@ static void test_foreign_end(void) {
         assert(grant_seal(grant, &lost) == 0);
         REPLY *other = fixture_call(&f, "AddGrant", "h", lost);
         assert(is_error(other, "BadGrant") && manager_n_accounts(f.manager) == 0);
+
+        grant->answer_lost = 0;
+        grant->sent = 1;
+        assert(grant_seal(grant, &sent) == 0);
+        REPLY *another = fixture_call(&f, "AddGrant", "h", sent);
+        assert(is_error(another, "BadGrant") && manager_n_accounts(f.manager) == 0);
 }
 
 int main(void) {
