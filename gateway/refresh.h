@@ -18,8 +18,8 @@ typedef enum RefreshEnd {
         REFRESH_UNCLEAR,    /* an answer that some providers give for a dead grant, and others for
                              * a passing oddity */
         REFRESH_UNVERIFIED, /* tokens came, but the keys to verify them, or the memory, cannot be
-                             * had now, or a clock is wrong: refresh_verify_again() may find that
-                             * mended later */
+                             * had now, or are without the one that is named, or a clock is wrong:
+                             * refresh_verify_again() may find that mended later */
 } RefreshEnd;
 
 /* Called exactly once for each run. @result is 0 with REFRESH_RENEWED, else an Outcome or -errno;

@@ -117,6 +117,13 @@ static void verification_refuse(Verification *verification, IdTokenError error, 
         verification->done((int)outcomes[error], NULL, detail, verification->userdata);
 }
 
+/* A provider's new key may be known later than it is used: its set comes through caches. A login is
+ * refused for that and can be begun again; a renewal has cost the refresh token before it. */
+static bool verification_may_know_key_later(const Verification *verification, int error) {
+        return error == ID_TOKEN_E_UNKNOWN_KEY &&
+               (verification->request.renewal || !verification->keys_were_fetched);
+}
+
 static void verification_run(Verification *verification) {
         _cleanup_(id_token_freep) IdToken *id_token = NULL;
         int64_t off_sec = 0;
@@ -132,8 +139,7 @@ static void verification_run(Verification *verification) {
                 verification_fetch_keys(verification);
                 return;
         }
-        verification->undecided =
-                r < 0 || (r == ID_TOKEN_E_UNKNOWN_KEY && !verification->keys_were_fetched);
+        verification->undecided = r < 0 || verification_may_know_key_later(verification, r);
         if (r > 0)
                 verification_refuse(verification, (IdTokenError)r, off_sec);
         else

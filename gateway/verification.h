@@ -27,8 +27,8 @@ typedef void (*VerificationDone)(int result, IdToken *id_token, const char *deta
 int verification_start(Provider *provider, const VerificationRequest *request,
                        VerificationDone done, void *userdata, Verification **ret);
 /* After a failure: whether it says nothing about the token, because the keys cannot be had now
- * (they cannot be fetched, or were fetched too short a while ago to be fetched again) or there was
- * no memory. */
+ * (they cannot be fetched, or were fetched too short a while ago to be fetched again, or in a
+ * renewal are without the one that it names as yet) or there was no memory. */
 bool verification_may_be_tried_again(const Verification *verification);
 Verification *verification_free(Verification *verification);
 DEFINE_CLEANUP(Verification, verification_free);

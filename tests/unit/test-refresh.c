@@ -408,6 +408,23 @@ static void test_keys_out_of_reach(void) {
         teardown();
 }
 
+/* Nor does a key that signs already and is served only later, by a cache perhaps. */
+static void test_key_that_is_served_late(void) {
+        setup(NULL);
+        fake_provider_grant(USER, "r2");
+        for (unsigned n_fetched = 1; n_fetched <= 3; n_fetched++) {
+                fake_provider_say(FAKE_JWKS, (FakeAnswer){.body = OTHER_KEYS});
+                for (unsigned i = 0; i < 2; i++)
+                        assert(refresh(UID, "r1", 0).result == OUTCOME_PROVIDER_BUSY);
+                assert(fake_provider_requests(FAKE_JWKS) == n_fetched);
+                fake_provider_run_for(event, 620);
+        }
+        assert(streq(refresh(UID, "r1", 0).refresh_token, "r2"));
+        assert(fake_provider_requests(FAKE_TOKEN) == 1);
+        assert(fake_provider_requests(FAKE_REVOCATION) == 0);
+        teardown();
+}
+
 /* Where the keys can be had again at its end, the successor gets what waited for them. */
 static void test_keys_there_at_the_end(void) {
         static const char name[] = "@oidc-keyring-test-refresh", wanted[] = "FDNAME=answer.1000.0.";
@@ -567,6 +584,7 @@ int main(void) {
         test_times_by_the_providers_clock();
         test_clock_wrong();
         test_keys_out_of_reach();
+        test_key_that_is_served_late();
         test_keys_there_at_the_end();
         test_retry_after();
         test_limits();
