@@ -411,6 +411,7 @@ int manager_claim_grant(Manager *manager, uid_t caller, const char *id, const ch
                 return r;
         if (!streq(login_user(login), user) || login_claim(login, ret) < 0)
                 return OUTCOME_UNKNOWN_LOGIN;
+        refreshes_supersede(manager->refreshes, login_user_uid(login), (*ret)->account);
         grant_files_keep(manager->files, login_provider_config(login), login_user_uid(login), *ret);
         return 0;
 }

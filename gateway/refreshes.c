@@ -43,6 +43,7 @@ struct Entry {
         sd_event_source *timer; /* of forgetting it */
         unsigned n_unclear;
         uint64_t sent_usec; /* of ENTRY_INTERRUPTED */
+        bool superseded;    /* see refreshes_supersede() */
 };
 
 struct Refreshes {
@@ -284,7 +285,10 @@ static void entry_renewed(Entry *entry) {
 
         entry->answer = refresh_take_grant(entry->refresh);
         refresh_journal_answer(&entry->key, entry->answer);
-        grant_files_keep(entry->all->files, config, entry->key.uid, entry->answer);
+        if (entry->superseded)
+                entry->answer->kept_on_disk = 0;
+        else
+                grant_files_keep(entry->all->files, config, entry->key.uid, entry->answer);
         entry->refresh = refresh_free(entry->refresh);
         entry_tell(entry, 0, entry->answer);
         entry_remember(entry, ENTRY_DONE, entry->all->answer_usec);
@@ -468,6 +472,20 @@ void refreshes_renew(Refreshes *refreshes, Provider *provider, uid_t uid, Grant 
         r = refreshes_ask(refreshes, provider, &key, &owned, done, userdata);
         if (r != 0)
                 done(r, NULL, userdata);
+}
+
+/* Another login. */
+
+/* Told, not found out: a file that is not of the grant at hand may be of its own login, too, left
+ * where a later one could not be written. */
+void refreshes_supersede(Refreshes *refreshes, uid_t uid, const char *account) {
+        Entry *entry;
+
+        TAILQ_FOREACH(entry, &refreshes->entries, link) {
+                if (entry->refresh && entry->key.uid == uid &&
+                    streq(refresh_grant(entry->refresh)->account, account))
+                        entry->superseded = true;
+        }
 }
 
 /* What is being revoked. */

@@ -51,5 +51,9 @@ typedef void (*RefreshDone)(int result, const Grant *grant, void *userdata);
 void refreshes_renew(Refreshes *refreshes, Provider *provider, uid_t uid, Grant *grant,
                      RefreshDone done, void *userdata);
 
+/* @uid has another login at @account, whose file is the one from now on: what a refresh brings that
+ * is under way there is given to whoever asks, and not kept on disk. */
+void refreshes_supersede(Refreshes *refreshes, uid_t uid, const char *account);
+
 /* Drops the answers kept that have to do with @grant, and those before it: it is being revoked. */
 void refreshes_forget(Refreshes *refreshes, uid_t uid, const Grant *grant);

@@ -229,6 +229,25 @@ def test_another_login_takes_its_place(host, user, idp):
     assert kept["generation"] == 0 and user.call("Refresh", "h", tag)[0]["generation"] == 1
 
 
+def test_another_login_takes_its_place_amid_a_refresh(host, user, idp):
+    """The answer for the former one comes late: it is given, and does not take the place of the other's."""
+    first, _ = log_in(user, idp)
+    login = user.begin(USER)
+    idp.approve(login["code"], USER)
+    user.call("AwaitLogin", "s", login["id"])
+    idp.fault("token_refresh", "delay", delay_ms=2000)
+    late = user.start("Refresh", "h", first)
+    idp.wait("token_refresh", at_least=1)
+    second = user.call("ClaimGrant", "ss", login["id"], USER)[0]
+    assert not user.is_answered(late) and second["kept_on_disk"] == 1
+    answer = user.finish(late)[0]
+    assert answer["generation"] == 1 and answer["kept_on_disk"] == 0
+    user.call("Revoke", "h", late)
+    tag, kept = restored(user)
+    assert kept["refresh_token"] == second["refresh_token"]
+    assert user.call("Refresh", "h", tag)[0]["kept_on_disk"] == 1
+
+
 def test_ended_by_the_provider(host, user, idp):
     tag, _ = log_in(user, idp)
     idp.revoke(USER)
