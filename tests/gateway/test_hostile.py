@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from bad_answers import bad_answers, of
-from conftest import USER
+from conftest import USER, fails
 from gateway import Gateway, GatewayError
 
 # so many, and as many good ones between, may one caller ask for at once
@@ -59,6 +59,27 @@ def test_answers_about_tokens(build, idp, capsys, endpoint, method):
     with capsys.disabled():
         print(f"\nbad answers: {len(failures)} tried, {failures.count(None)} survived")
     assert not [failure for failure in failures if failure]
+
+
+def is_of_work_done(answer):
+    """By its status the provider has done what was asked, and says nothing else."""
+    if answer.kind == "status":
+        return 200 <= answer.details["status"] < 300
+    return answer.kind in ("garbage", "html", "empty", "deep", "huge", "headers", "gzip", "truncated", "cut_after", "tamper")
+
+
+def test_answers_that_cost_the_token(build, idp):
+    """Without a grace at the provider: the old token is sent once, and whoever asked is told that its answer is lost."""
+    answers = [answer for answer in of(bad_answers(idp.issuer, "127.0.0.1:1"), "token_refresh") if is_of_work_done(answer)]
+    idp.config(grace=0)
+    with Gateway(build, idp, more="rotation_grace = 0") as gateway:
+        root = gateway.caller()
+        for number, (answer, tag) in enumerate(zip(answers, grants(root, idp, len(answers)), strict=True), 1):
+            answer.strike(idp, "token_refresh", process=True)
+            error = fails("AnswerLost", root.call, "Refresh", "h", tag)
+            assert idp.count("token_refresh") == number, (answer.name, error)
+            idp.clear_faults()
+    assert idp.count("refreshed") == len(answers) and idp.count("refresh_reuse") == 0
 
 
 @pytest.mark.parametrize("place", ["{issuer}/nowhere", "https://127.0.0.1:1/nowhere"])

@@ -203,8 +203,9 @@ def _members(issuer: str) -> Iterable[BadAnswer]:
     yield from _member("token_device", "access_token", {**WRONG_TYPES, "empty": "", **unclean}, False)
     yield from _member("token_device", "id_token", {**WRONG_TYPES, "empty": "", **unclean, "words": "a.b.c"}, False)
     yield from _member("token_device", "refresh_token", {**WRONG_TYPES, "empty": "", **unclean}, False)
-    yield from _member("token_device", "token_type", {**WRONG_TYPES, "empty": "", "mac": "mac", "dpop": "DPoP",
-                                                      "blank": "Bearer "}, False)
+    for endpoint in ("token_device", "token_refresh"):
+        yield from _member(endpoint, "token_type", {**WRONG_TYPES, "empty": "", "mac": "mac", "dpop": "DPoP",
+                                                    "blank": "Bearer "}, False)
     yield from _member("token_device", "expires_in", {**WRONG_TYPES, **NUMBERS}, True)
     yield from _member("token_device", "scope", {**WRONG_TYPES, **UNCLEAN}, True)
     addresses = {name: value for name, value in ADDRESSES.items() if name != "letters"}

@@ -191,6 +191,9 @@ static void test_errors(void) {
                 {{.error = HTTP_E_LOST}, OUTCOME_ANSWER_LOST, 2},
                 {{.error = HTTP_E_LIMIT}, OUTCOME_ANSWER_LOST, 2},
                 {{.body = "<html>"}, OUTCOME_ANSWER_LOST, 2},
+                {{.body = "{\"access_token\":\"a\",\"token_type\":\"DPoP\"}"},
+                 OUTCOME_ANSWER_LOST,
+                 2},
                 {{.status = 502, .body = "<html>"}, OUTCOME_PROVIDER_BUSY, 1},
                 {{.status = 504, .body = "<html>"}, OUTCOME_ANSWER_LOST, 2},
         };
