@@ -244,6 +244,9 @@ class Person:
 
     # what is seen
 
+    def await_renewed(self) -> None:
+        wait_until(lambda: self.token() not in (None, self.before) and self.status()["state"] == "fresh")
+
     def status(self) -> dict[str, Any]:
         done = self.run("oidc-keyring", "status", "--json")
         if done.returncode != 0:
