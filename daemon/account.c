@@ -202,6 +202,7 @@ static int account_take_renewed(Account *account, int grant_fd) {
         /* The gateway only ever answers with a newer state of what it was given. */
         if (r < 0 || !kept_grant_is_of_login_of(&account->kept, grant))
                 return OUTCOME_PROVIDER_ANSWER;
+        grant->sent = grant->answer_lost = 0; /* which only we say, and of the one before */
         return kept_grant_replace(&account->kept, TAKE_PTR(grant));
 }
 
@@ -350,6 +351,7 @@ static int account_install_again(Account *account, Grant *grant) {
 
         if (account->kept.grant->expires_usec != 0 || !grant->access_token)
                 return 0;
+        owned->sent = account->kept.grant->sent; /* the same token */
         r = kept_grant_replace(&account->kept, TAKE_PTR(owned));
         if (r >= 0 && account->state != ACCOUNT_REFRESHING)
                 account_begin(account, r);
@@ -453,8 +455,10 @@ void account_network_changed(Account *account) {
 }
 
 /* Certificates, too, are good from one time to another. The times that properties show are others
- * by the new clock. */
+ * by the new clock, and so is the end of a key, which of one that was found here nobody knows. */
 void account_clock_was_set(Account *account) {
+        if (account->kept.grant->expires_usec == 0)
+                kept_grant_take_key_away(&account->kept);
         (void)account_republish(account);
         account->context->changed(account->context->userdata, account);
         if (account_may_try_sooner(account) && (account->failure == OUTCOME_CLOCK_WRONG ||

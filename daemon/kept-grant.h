@@ -35,7 +35,8 @@ int kept_grant_replace(KeptGrant *kept, Grant *grant);
  * OUTCOME_NO_KEYRING. */
 int kept_grant_restore(KeptGrant *kept, Grant *grant, uint64_t sequence, int fd);
 
-/* The key as it has to be, whatever was done to it. 0, OUTCOME_NO_KEYRING, -errno. */
+/* The key as it has to be, whatever was done to it; of a grant without its token as it is. 0,
+ * OUTCOME_NO_KEYRING, -errno. */
 int kept_grant_publish(KeptGrant *kept);
 
 /* The access token alone in a sealed memfd, for whom there is no keyring. -EKEYEXPIRED. */

@@ -114,7 +114,7 @@ static int open_bus(sd_event *event, sd_bus **ret) {
 static int serve(Manager *manager) {
         int r;
 
-        token_key_remove_torn(); /* the keys of these grants have just been written */
+        token_key_remove_torn(); /* those of these grants have just been written */
         r = manager_export(manager);
         if (r < 0)
                 return log_error_errno(r, "The objects cannot be put on the bus");

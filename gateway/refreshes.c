@@ -298,7 +298,8 @@ static void entry_renewed(Entry *entry) {
 static void entry_failed(Entry *entry, int result) {
         uint64_t lost_usec = refresh_lost_since(entry->refresh);
 
-        if (result == OUTCOME_LOGIN_REQUIRED || result == OUTCOME_USER_MISMATCH)
+        if (!entry->superseded &&
+            (result == OUTCOME_LOGIN_REQUIRED || result == OUTCOME_USER_MISMATCH))
                 grant_files_forget(entry->all->files, refresh_provider_config(entry->refresh),
                                    entry->key.uid, refresh_grant(entry->refresh));
         entry_tell(entry, result, NULL);

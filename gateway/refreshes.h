@@ -52,7 +52,7 @@ void refreshes_renew(Refreshes *refreshes, Provider *provider, uid_t uid, Grant 
                      RefreshDone done, void *userdata);
 
 /* @uid has another login at @account, whose file is the one from now on: what a refresh brings that
- * is under way there is given to whoever asks, and not kept on disk. */
+ * is under way there is given to whoever asks, and not kept on disk, nor is the file taken away. */
 void refreshes_supersede(Refreshes *refreshes, uid_t uid, const char *account);
 
 /* Drops the answers kept that have to do with @grant, and those before it: it is being revoked. */

@@ -197,6 +197,24 @@ static void test_kept_and_not_asked_for(void) {
                 assert(sd_event_run(f.event, UINT64_MAX) >= 0);
 }
 
+/* The token that a daemon before left is as good as it was, until nobody knows when it ends. */
+static void test_kept_and_a_key(void) {
+        _cleanup_(secret_freep) Secret *token = NULL;
+        unsigned n_ready;
+        int32_t serial;
+        FIXTURE f;
+
+        fixture_begin(&f);
+        f.gateway.kept = f.account;
+        f.gateway.hold = true;
+        assert(secret_new_copy("before", 6, &token) == 0);
+        assert(token_key_publish(f.account, token, LIFE, &serial) == 0);
+        restore_kept(&f, &n_ready);
+        assert(fixture_property_is(&f, "Expires", "0") && fixture_key_is(&f, "before"));
+        manager_clock_was_set(f.manager);
+        assert(fixture_key_is(&f, NULL));
+}
+
 /* A login starts the daemon, which is given the login by the gateway before the module does. */
 static void test_kept_and_just_logged_in(void) {
         unsigned n_ready;
@@ -428,6 +446,7 @@ int main(void) {
         test_nothing_kept();
         test_kept_and_asked_for();
         test_kept_and_not_asked_for();
+        test_kept_and_a_key();
         test_kept_and_just_logged_in();
         test_kept_and_renewed_before_the_login();
         test_kept_and_no_gateway();
