@@ -17,12 +17,14 @@ typedef struct ClockWatch {
         void *userdata;
 } ClockWatch;
 
-/* A timer that never ends, but is cancelled when the clock is set. */
+/* A timer that never ends, but is cancelled when the clock is set. ECANCELED: that was so once more
+ * since it was read; it is armed nevertheless (timerfd_create(2), NOTES). */
 static int clock_watch_arm(ClockWatch *watch) {
         const struct itimerspec never = {.it_value.tv_sec = FOR_EVER_SEC};
 
         if (timerfd_settime(watch->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
-                            NULL) < 0)
+                            NULL) < 0 &&
+            errno != ECANCELED)
                 return -errno;
         return 0;
 }

@@ -22,6 +22,8 @@
 #define IDLE_TIMEOUT_DEFAULT_SEC 600u
 #define SECONDS_MAX (7u * 24u * 3600u)
 #define STOP_POLL_USEC UINT64_C(20000)
+/* Less than the 25 s for which the bus lets those wait who ask for a successor meanwhile. */
+#define STOP_MAX_USEC (20 * USEC_PER_SEC)
 #define TIMER_ACCURACY_USEC UINT64_C(1000000)
 
 static uint64_t arg_idle_timeout_sec = IDLE_TIMEOUT_DEFAULT_SEC;
@@ -34,6 +36,7 @@ typedef struct Gateway {
         Manager *manager;
         sd_event_source *idle_timer;
         sd_event_source *stop_timer;
+        uint64_t stop_due_usec;
         bool leaving; /* the bus name is being given up */
 } Gateway;
 
@@ -173,14 +176,16 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
                                          gateway);
 }
 
-/* The end by signal: refreshes are brought to their end, what nobody was given is revoked. */
+/* The end by signal: refreshes are brought to their end, what nobody was given is revoked. A
+ * provider that hangs holds up all others no longer than that: of what it was asked, the journal
+ * tells the successor. */
 
 static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Gateway *gateway = userdata;
         int r;
 
         (void)usec;
-        if (manager_is_idle(gateway->manager))
+        if (manager_is_idle(gateway->manager) || clock_boottime_usec() >= gateway->stop_due_usec)
                 return sd_event_exit(gateway->event, 0);
         r = sd_event_source_set_time_relative(source, STOP_POLL_USEC);
         if (r < 0)
@@ -204,6 +209,7 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         if (gateway->stop_timer)
                 return sd_event_exit(gateway->event, 0);
         (void)sd_notify(0, "STOPPING=1");
+        gateway->stop_due_usec = clock_boottime_usec() + STOP_MAX_USEC;
         manager_stop(gateway->manager);
         /* Whoever calls from now on starts a successor. */
         if (!gateway->leaving) {

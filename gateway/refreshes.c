@@ -214,7 +214,7 @@ Refreshes *refreshes_free(Refreshes *refreshes) {
         while (!TAILQ_EMPTY(&refreshes->entries)) {
                 Entry *entry = TAILQ_FIRST(&refreshes->entries);
 
-                entry_tell(entry, OUTCOME_CANCELLED, NULL);
+                entry_tell(entry, OUTCOME_PROVIDER_BUSY, NULL);
                 entry_free(entry);
         }
         pace_free(refreshes->pace);

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import USER, fails
-from gateway import Gateway
+from gateway import Gateway, GatewayError
 
 
 def killed_while_asking(gateway, root, idp) -> int:
@@ -34,6 +34,23 @@ def test_killed_after_the_answer(gateway, root, idp, end):
     again = root.call("Refresh", "h", tag)[0]
     assert again["refresh_token"] == answer["refresh_token"] and again["generation"] == 1
     assert idp.count("token_refresh") == 1 and idp.count("refresh_reuse") == 0
+
+
+def test_stopped_while_the_provider_hangs(build, idp):
+    """Nobody waits for that for longer than the bus would let them, and the successor knows what was asked."""
+    with Gateway(build, idp, more="rotation_grace = 0") as gateway:
+        root = gateway.caller()
+        tag, _ = root.log_in(idp, USER)
+        idp.fault("token_refresh", "hang")
+        caller = root.start("Refresh", "h", tag)
+        idp.wait("token_refresh", at_least=1)
+        gateway.stop()
+        with pytest.raises(GatewayError, match="NoReply"):  # as of one that was killed
+            root.finish(caller)
+        assert gateway.manager.stored("sent.") == 1
+        gateway.start()
+        fails("AnswerLost", root.call, "Refresh", "h", tag)
+        assert idp.count("token_refresh") == 1
 
 
 def test_answers_that_were_taken_over(build, idp):

@@ -31,13 +31,14 @@ int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *value,
                            struct itimerspec *old) {
         assert(fd == timer && flags == (TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) && !old);
         assert(value->it_value.tv_sec > 0);
-        if (arming_error != 0) {
+        if (arming_error != 0 && arming_error != ECANCELED) {
                 n_refused++;
                 errno = arming_error;
                 return -1;
         }
         n_armed++;
-        return 0;
+        errno = arming_error;
+        return arming_error ? -1 : 0;
 }
 
 ssize_t __wrap_read(int fd, void *buffer, size_t size) {
@@ -81,13 +82,23 @@ int main(void) {
                 assert(n_told == i && n_armed == 1 + i);
         }
 
+        /* Set once more between the two calls: it is armed, and the error tells only that. */
+        arming_error = ECANCELED;
+        clock_is_set();
+        turn(event);
+        assert(n_told == 4 && n_armed == 5);
+        arming_error = 0;
+        clock_is_set();
+        turn(event);
+        assert(n_told == 5 && n_armed == 6);
+
         /* One that cannot be armed again is left alone from then on: it is logged once. */
         arming_error = EINVAL;
         for (unsigned i = 0; i < 2; i++) {
                 clock_is_set();
                 turn(event);
         }
-        assert(n_told == 3 && n_refused == 2);
+        assert(n_told == 5 && n_refused == 2);
 
         fd = timer;
         event = sd_event_unref(event);
