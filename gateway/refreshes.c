@@ -215,6 +215,8 @@ Refreshes *refreshes_free(Refreshes *refreshes) {
                 Entry *entry = TAILQ_FIRST(&refreshes->entries);
 
                 entry_tell(entry, OUTCOME_PROVIDER_BUSY, NULL);
+                if (entry->refresh) /* nothing can be revoked any more */
+                        refresh_spare(entry->refresh);
                 entry_free(entry);
         }
         pace_free(refreshes->pace);
