@@ -145,8 +145,9 @@ static void account_enter_fresh(Account *account) {
                 return;
         }
         /* Kept over a reboot, without a token; or a process before this one has sent it, and the
-         * gateway has its answer for a minute only. So may others be. */
-        if (grant->expires_usec == 0 || grant->sent) {
+         * gateway has its answer for a minute only. So may others be. A token that is over is due.
+         */
+        if (grant->expires_usec == 0 || (grant->sent && kept_grant_remaining(&account->kept) > 0)) {
                 account->next_usec = clock_boottime_usec() +
                                      schedule_network_delay(0, account->context->n_users(),
                                                             account->context->random());
