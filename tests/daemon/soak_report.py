@@ -18,8 +18,6 @@ TOLD = 6  # of each kind
 # Growth that is none: what is under way at every look, an arena that is used for the first time, and in the gateway, by
 # and by, eight connections to the provider instead of one or two, and the answers of as many renewals as there are.
 FDS_MORE, GATEWAY_KB_MORE, DAEMON_KB_MORE = 4, 2048, 64
-# After that a heap of small pieces that come and go still finds another page now and then.
-DAEMON_KB_MORE_LATER = 24
 WITHHELD = "a busy machine"
 
 
@@ -110,14 +108,12 @@ def usage_lines(soak, end: End) -> list[Line]:
         Line("processes", f"{first.processes} then {last.processes}", "the same", first.processes == last.processes),
         grown("keys of all users", first.keys, last.keys, 0),
         grown("descriptors of the daemons that lived on", first.daemons_fds, last.daemons_fds, 0),
-        grown("memory of the daemons that lived on", first.daemons_kb, (middle or last).daemons_kb, DAEMON_KB_MORE * spared,
-              " kB"),
+        grown("memory of the daemons that lived on", first.daemons_kb, last.daemons_kb, DAEMON_KB_MORE * spared, " kB"),
     ]
     if middle is None:
         return lines + [Line("descriptors and memory of the gateway", f"{last.gateway_fds}, {last.gateway_kb} kB; a run of "
                              "2 minutes tells whether they grow")]
-    return lines + [grown("  later", middle.daemons_kb, last.daemons_kb, DAEMON_KB_MORE_LATER * spared, " kB"),
-                    grown("descriptors of the gateway", middle.gateway_fds, last.gateway_fds, FDS_MORE),
+    return lines + [grown("descriptors of the gateway", middle.gateway_fds, last.gateway_fds, FDS_MORE),
                     grown("memory of the gateway", middle.gateway_kb, last.gateway_kb, GATEWAY_KB_MORE, " kB")]
 
 
