@@ -29,8 +29,8 @@ typedef struct Refreshes Refreshes;
 /* Takes up what a predecessor left in the journal. @files: where grants are kept that outlive a
  * reboot. */
 int refreshes_new(sd_event *event, Revocations *revocations, GrantFiles *files, Refreshes **ret);
-Refreshes *refreshes_free(
-        Refreshes *refreshes); /* callers are to come again: a successor knows more */
+/* Callers are to come again: a successor knows more. */
+Refreshes *refreshes_free(Refreshes *refreshes);
 DEFINE_CLEANUP(Refreshes, refreshes_free);
 
 /* How long an answer is given again, instead of REFRESH_ANSWER_USEC. */
